@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A container's definition: its file and drop-ins read into a list of settings, checked
+ * one by one and against each other. Pure data: what unit.c makes of it does not look at
+ * the system, so the same definition gives the same unit everywhere.
+ */
+
+#include "common/base/address.h"
+#include "common/base/diag.h"
+#include "common/base/keys.h"
+
+typedef struct Setting {
+        const Key *key;      /* NULL for a line of [Unit], [Service] or [Install] */
+        const char *section; /* a constant */
+        char *name;          /* the key as written, where key is NULL; else NULL */
+        char *value;         /* one element, checked and in canonical form */
+        const char *file;    /* borrowed from Definition.files */
+        unsigned line;
+} Setting;
+
+typedef struct Definition {
+        char *name;   /* the container's */
+        char **files; /* the definition's file, then its drop-ins, in the order read */
+        Setting *settings;
+        size_t n_settings;
+} Definition;
+
+/** definition_free() - free a definition. Return: NULL. */
+Definition *definition_free(Definition *d);
+DEFINE_CLEANUP(Definition *, definition_free);
+
+/** definition_new() - an empty definition of container @name. Return: 0 or -ENOMEM. */
+int definition_new(const char *name, Definition **ret);
+
+/**
+ * definition_read() - add what a file says
+ * @path: the file
+ * @diags: gets what is wrong in it
+ *
+ * Settings of a later file replace or extend those of earlier ones as later lines do.
+ *
+ * Return: 0 also when there were findings; -ENOMEM.
+ */
+int definition_read(Definition *d, const char *path, Diags *diags);
+
+/**
+ * definition_parse() - as definition_read(), with the text given
+ * @path: the name of the text, in findings and as source
+ */
+int definition_parse(Definition *d, const char *path, const char *text, size_t size, Diags *diags);
+
+/**
+ * definition_check() - check the settings against each other
+ *
+ * Return: 0 also when there were findings; -ENOMEM.
+ */
+int definition_check(const Definition *d, Diags *diags);
+
+/** definition_find() - Return: the setting of @id that counts, the last; NULL if none. */
+const Setting *definition_find(const Definition *d, KeyId id);
+
+/** definition_next() - walk a list key: the first setting of @id after @previous (or NULL). */
+const Setting *definition_next(const Definition *d, KeyId id, const Setting *previous);
+
+/** definition_value() - Return: the value of @id, borrowed; NULL if it is not set. */
+const char *definition_value(const Definition *d, KeyId id);
+
+/** definition_boolean() - Return: the value of a boolean key, or @otherwise. */
+bool definition_boolean(const Definition *d, KeyId id, bool otherwise);
+
+/** definition_private_network() - Return: whether the container has its own network. */
+bool definition_private_network(const Definition *d);
+
+typedef enum SystemKind {
+        SYSTEM_ROOT, /* Root= is a whole system */
+        SYSTEM_HOST, /* the host's /usr, shared */
+        SYSTEM_PATH, /* a NixOS system profile */
+} SystemKind;
+
+/** definition_system() - Return: where the operating system comes from. */
+SystemKind definition_system(const Definition *d);
+
+/**
+ * definition_root() - the directory of the container's file system
+ * @ret: the path, owned by the caller
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int definition_root(const Definition *d, char **ret);
+
+/**
+ * bind_source() - the host path of a Bind= value
+ * @ret: the path, owned by the caller; NULL if the source lies inside the container
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int bind_source(const char *value, char **ret);

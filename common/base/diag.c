@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/base/diag.h"
+
+/* A value is quoted in a message up to here; the rest would hide the message. */
+#define VALUE_SHOWN 80
+
+static void diag_done(Diag *d) {
+        free(d->file);
+        free(d->section);
+        free(d->key);
+        free(d->value);
+        free(d->message);
+        free(d->hint);
+}
+
+void diags_done(Diags *d) {
+        for (size_t i = 0; i < d->n; i++)
+                diag_done(&d->items[i]);
+        free(d->items);
+        *d = (Diags){};
+}
+
+int diags_add(Diags *d, Severity severity, const Place *place, const char *hint, const char *format,
+        ...) {
+        Diag new = { .severity = severity, .line = place->line };
+        char text[512];
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+
+        Diag *items = reallocarray(d->items, d->n + 1, sizeof(Diag));
+        if (!items)
+                return -ENOMEM;
+        d->items = items;
+
+        if (str_replace(&new.file, place->file) < 0 ||
+                str_replace(&new.section, place->section) < 0 ||
+                str_replace(&new.key, place->key) < 0 ||
+                str_replace(&new.value, place->value) < 0 || str_replace(&new.message, text) < 0 ||
+                str_replace(&new.hint, hint) < 0) {
+                diag_done(&new);
+                return -ENOMEM;
+        }
+
+        d->items[d->n++] = new;
+        return 0;
+}
+
+size_t diags_count(const Diags *d, Severity severity) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n; i++)
+                if (d->items[i].severity == severity)
+                        n++;
+        return n;
+}
+
+/* Control characters would let a definition write lines of its own into a log. */
+static void append_printable(Str *s, const char *text, size_t n) {
+        for (size_t i = 0; i < n && text[i]; i++)
+                str_append_char(
+                        s, (unsigned char) text[i] < ' ' || text[i] == 0x7f ? '?' : text[i]);
+}
+
+int diag_format(const Diag *d, char **ret) {
+        _cleanup_str_ Str s = {};
+
+        append_printable(&s, d->file, SIZE_MAX);
+        if (d->line > 0)
+                str_appendf(&s, ":%u", d->line);
+        str_append(&s, ":");
+
+        if (d->section) {
+                str_append(&s, " [");
+                append_printable(&s, d->section, VALUE_SHOWN);
+                str_append(&s, "]");
+        }
+        if (d->key) {
+                str_append(&s, " ");
+                append_printable(&s, d->key, VALUE_SHOWN);
+                str_append(&s, "=");
+        }
+        if (d->value) {
+                append_printable(&s, d->value, VALUE_SHOWN);
+                if (strlen(d->value) > VALUE_SHOWN)
+                        str_append(&s, "...");
+        }
+        if (d->section || d->key)
+                str_append(&s, ":");
+
+        str_append(&s, " ");
+        append_printable(&s, d->message, SIZE_MAX);
+        if (d->hint) {
+                str_append(&s, " (");
+                append_printable(&s, d->hint, SIZE_MAX);
+                str_append(&s, ")");
+        }
+
+        return str_take(&s, ret);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/base/file.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+static bool is_dev_null(const struct stat *st) {
+        return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
+/* Read until the end. Return: the number of bytes, at most @size; or negative errno. */
+static ssize_t read_all(int fd, char *buf, size_t size) {
+        size_t n = 0;
+
+        while (n < size) {
+                ssize_t k = read(fd, buf + n, size - n);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        break;
+                n += (size_t) k;
+        }
+
+        return (ssize_t) n;
+}
+
+int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *data = NULL;
+        struct stat st;
+
+        fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) && !is_dev_null(&st))
+                return -EBADFD;
+        if (st.st_size > (off_t) max)
+                return -EFBIG;
+
+        /* Files in /proc have no size, and any file may grow meanwhile: read to the limit. */
+        size_t size = st.st_size > 0 ? (size_t) st.st_size : MIN(max, (size_t) 65536);
+        data = malloc(size + 2);
+        if (!data)
+                return -ENOMEM;
+
+        ssize_t n = read_all(fd, data, size + 1);
+        if (n < 0)
+                return (int) n;
+        if ((size_t) n > size)
+                return -EFBIG;
+
+        data[n] = '\0';
+        *ret = TAKE_PTR(data);
+        if (ret_size)
+                *ret_size = (size_t) n;
+        return 0;
+}
+
+static int write_all(int fd, const char *data, size_t size) {
+        while (size > 0) {
+                ssize_t n = write(fd, data, size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                data += n;
+                size -= (size_t) n;
+        }
+
+        return 0;
+}
+
+int file_create(int dirfd, const char *name, const void *data, size_t size, mode_t mode) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        if (fd < 0)
+                return -errno;
+
+        r = write_all(fd, data, size);
+        if (r >= 0 && close(TAKE_FD(fd)) < 0)
+                r = -errno;
+        if (r < 0)
+                (void) unlinkat(dirfd, name, 0); /* the write's error is the one to report */
+
+        return r;
+}
+
+int file_replace(int dirfd, const char *name, const void *data, size_t size, mode_t mode) {
+        char temporary[NAME_MAX + 1];
+        int r;
+
+        /* The PID tells apart two writers of one name; a dead one's file is taken over. */
+        r = snprintf(temporary, sizeof(temporary), ".%s.%i", name, (int) getpid());
+        if (r < 0 || (size_t) r >= sizeof(temporary))
+                return -ENAMETOOLONG;
+
+        (void) unlinkat(dirfd, temporary, 0); /* mostly not there */
+        r = file_create(dirfd, temporary, data, size, mode);
+        if (r < 0)
+                return r;
+
+        if (renameat(dirfd, temporary, dirfd, name) < 0) {
+                r = -errno;
+                (void) unlinkat(dirfd, temporary, 0); /* as above */
+                return r;
+        }
+
+        return 0;
+}
+
+int mkdir_parents(const char *path, mode_t mode) {
+        char prefix[PATH_MAX];
+        size_t n = strlen(path);
+
+        if (n >= sizeof(prefix))
+                return -ENAMETOOLONG;
+
+        for (size_t i = 1; i <= n; i++) {
+                if (path[i] != '/' && path[i] != '\0')
+                        continue;
+
+                memcpy(prefix, path, i);
+                prefix[i] = '\0';
+                if (mkdir(prefix, mode) < 0 && errno != EEXIST)
+                        return -errno;
+        }
+
+        return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/base/name.h"
+
+#define UNIT_PREFIX "container-"
+#define UNIT_SUFFIX ".service"
+
+static bool is_alnum(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool machine_name_is_valid(const char *s) {
+        bool label_start = true;
+        char last = '.';
+
+        for (size_t i = 0; s[i]; i++) {
+                char c = s[i];
+
+                if (i >= MACHINE_NAME_MAX)
+                        return false;
+                if (c == '.' ? label_start || last == '-' : !is_alnum(c) && c != '-')
+                        return false;
+                if (c == '-' && label_start)
+                        return false;
+
+                label_start = c == '.';
+                last = c;
+        }
+
+        return last != '.' && last != '-';
+}
+
+bool interface_name_is_valid(const char *s) {
+        size_t n = strlen(s);
+
+        if (n == 0 || n >= IF_NAMESIZE || str_equal(s, ".") || str_equal(s, ".."))
+                return false;
+        /* These two name settings for all interfaces below /proc/sys/net/ipv4/conf. */
+        if (str_equal(s, "all") || str_equal(s, "default"))
+                return false;
+
+        bool digits_only = true;
+        for (; *s; s++) {
+                if (*s <= ' ' || *s >= 0x7f || strchr("/:%", *s))
+                        return false;
+                digits_only = digits_only && *s >= '0' && *s <= '9';
+        }
+
+        return !digits_only; /* would be taken for an interface index */
+}
+
+int unit_name(const char *machine, char **ret) {
+        return str_format(ret, UNIT_PREFIX "%s" UNIT_SUFFIX, machine);
+}
+
+int unit_name_to_machine(const char *unit, char **ret) {
+        const char *name = str_starts_with(unit, UNIT_PREFIX);
+        const char *end = name ? str_ends_with(name, UNIT_SUFFIX) : NULL;
+        _cleanup_free_ char *machine = NULL;
+
+        if (!end)
+                return -EINVAL;
+
+        machine = strndup(name, (size_t) (end - name));
+        if (!machine)
+                return -ENOMEM;
+        if (!machine_name_is_valid(machine))
+                return -EINVAL;
+
+        *ret = TAKE_PTR(machine);
+        return 0;
+}
+
+uint64_t hash64(uint64_t seed, const void *data, size_t n) {
+        const uint8_t *p = data;
+        uint64_t h = seed ^ UINT64_C(0xcbf29ce484222325);
+
+        for (size_t i = 0; i < n; i++)
+                h = (h ^ p[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+
+        /* FNV leaves the high bits of short strings alike; MurmurHash3's finalizer mixes them. */
+        h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+        h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+        return h ^ h >> 33;
+}
+
+void host_interface_name(const char *machine, char ret[static IF_NAMESIZE],
+        char ret_full[static 2 + MACHINE_NAME_MAX + 1]) {
+        static const char digits[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+        int n = snprintf(ret_full, 2 + MACHINE_NAME_MAX + 1, "c-%s", machine);
+
+        if (n < IF_NAMESIZE) {
+                memcpy(ret, ret_full, (size_t) n + 1);
+                ret_full[0] = '\0';
+                return;
+        }
+
+        /* As systemd's net_shorten_ifname(): 11 characters of the name, 4 of a hash. */
+        uint64_t h = hash64(0, ret_full, (size_t) n);
+
+        memcpy(ret, ret_full, 11);
+        for (size_t i = 11; i < IF_NAMESIZE - 1; i++, h /= sizeof(digits) - 1)
+                ret[i] = digits[h % (sizeof(digits) - 1)];
+        ret[IF_NAMESIZE - 1] = '\0';
+}
+
+void owner_name(const char *machine, char ret[static 10 + MACHINE_NAME_MAX + 1]) {
+        (void) snprintf(ret, 10 + MACHINE_NAME_MAX + 1, "container-%s", machine);
+}

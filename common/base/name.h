@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Names: which ones a container may have, and the names of everything that is made for
+ * it. Every program that needs one of these names gets it from here, so that teardown
+ * finds what setup made from the container's name alone.
+ */
+
+#include <net/if.h>
+
+#include "common/base/str.h"
+
+#define MACHINE_NAME_MAX 64U
+
+#define SPAWNLET_RUN_DIR "/run/spawnlet"
+#define MACHINES_DIR "/var/lib/machines"
+
+/**
+ * machine_name_is_valid() - whether a container may be called @s
+ *
+ * 1 to 64 letters, digits, '-' and '.', no label empty or with '-' at an end: the
+ * rules of systemd's hostname_is_valid(), which nspawn and machined apply.
+ */
+bool machine_name_is_valid(const char *s);
+
+/** interface_name_is_valid() - whether the kernel takes @s (dev_valid_name()) and systemd does. */
+bool interface_name_is_valid(const char *s);
+
+/** unit_name() - container-NAME.service. Return: 0 or -ENOMEM. */
+int unit_name(const char *machine, char **ret);
+
+/**
+ * unit_name_to_machine() - the container of a unit's name
+ * @ret: the container's name, owned by the caller
+ *
+ * Return: 0, -EINVAL if @unit is no container's unit, -ENOMEM.
+ */
+int unit_name_to_machine(const char *unit, char **ret);
+
+/**
+ * host_interface_name() - name of the host's end of a container's veth pair
+ * @ret: "c-NAME" where that fits into an interface name; else its beginning and four
+ *       characters of its hash, always the same for one name
+ * @ret_full: "c-NAME" in full when it was shortened, to be set as alternative name;
+ *            else empty
+ */
+void host_interface_name(const char *machine, char ret[static IF_NAMESIZE],
+        char ret_full[static 2 + MACHINE_NAME_MAX + 1]);
+
+/**
+ * owner_name() - "container-NAME", the alternative name that every host interface of a
+ * container carries: it says whose the interface is, and teardown deletes by it, never
+ * by a name that someone else's interface may have
+ */
+void owner_name(const char *machine, char ret[static 10 + MACHINE_NAME_MAX + 1]);
+
+/** hash64() - mix @n bytes into @seed; for names and MACs, not against an adversary. */
+uint64_t hash64(uint64_t seed, const void *data, size_t n);

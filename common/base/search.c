@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/base/search.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include "common/base/file.h"
+#include "common/base/ini.h"
+#include "common/base/name.h"
+
+#define DEFINITION_SUFFIX ".container"
+#define DROPIN_DIR_SUFFIX ".container.d"
+#define DROPIN_DIR_ALL "container.d"
+
+#define DEFAULT_PATH                                                                               \
+        "/etc/spawnlet:" SPAWNLET_RUN_DIR "/definitions:"                                          \
+        "/usr/local/lib/spawnlet/definitions:/usr/lib/spawnlet/definitions"
+
+Search *search_free(Search *s) {
+        if (!s)
+                return NULL;
+
+        for (size_t i = 0; i < s->n_candidates; i++) {
+                free(s->candidates[i].name);
+                free(s->candidates[i].path);
+        }
+        for (size_t i = 0; i < s->n_dropin_dirs; i++) {
+                free(s->dropin_dirs[i].owner);
+                free(s->dropin_dirs[i].path);
+        }
+        free(s->candidates);
+        free(s->dropin_dirs);
+        free(s);
+        return NULL;
+}
+
+/* Room for one more item, by doubling: a directory may hold ten thousand definitions. */
+static void *grow(void *items, size_t n, size_t size) {
+        if (n > 0 && (n & (n - 1)) != 0)
+                return items;
+        return reallocarray(items, MAX(n * 2, (size_t) 1), size);
+}
+
+static int add_candidate(
+        Search *s, const char *dir, const char *file, size_t n_name, size_t priority) {
+        Candidate c = { .priority = priority };
+        Candidate *items = grow(s->candidates, s->n_candidates, sizeof(Candidate));
+
+        if (!items)
+                return -ENOMEM;
+        s->candidates = items;
+
+        c.name = strndup(file, n_name);
+        if (!c.name || str_format(&c.path, "%s/%s", dir, file) < 0) {
+                free(c.name);
+                return -ENOMEM;
+        }
+
+        s->candidates[s->n_candidates++] = c;
+        return 0;
+}
+
+static int add_dropin_dir(
+        Search *s, const char *dir, const char *file, size_t n_owner, size_t priority) {
+        DropinDir d = { .priority = priority };
+        DropinDir *items = grow(s->dropin_dirs, s->n_dropin_dirs, sizeof(DropinDir));
+
+        if (!items)
+                return -ENOMEM;
+        s->dropin_dirs = items;
+
+        d.owner = strndup(file, n_owner);
+        if (!d.owner || str_format(&d.path, "%s/%s", dir, file) < 0) {
+                free(d.owner);
+                return -ENOMEM;
+        }
+
+        s->dropin_dirs[s->n_dropin_dirs++] = d;
+        return 0;
+}
+
+static int list_entry(Search *s, const char *dir, const char *file, size_t priority) {
+        const char *end;
+
+        end = str_ends_with(file, DEFINITION_SUFFIX);
+        if (end && *file != '.')
+                return add_candidate(s, dir, file, (size_t) (end - file), priority);
+
+        if (strcmp(file, DROPIN_DIR_ALL) == 0)
+                return add_dropin_dir(s, dir, file, 0, priority);
+        end = str_ends_with(file, DROPIN_DIR_SUFFIX);
+        if (end && *file != '.')
+                return add_dropin_dir(s, dir, file, (size_t) (end - file), priority);
+
+        return 0;
+}
+
+static void closedirp(DIR **d) {
+        if (*d)
+                (void) closedir(*d);
+}
+
+static int list_dir(Search *s, const char *dir, size_t priority, Diags *diags) {
+        _cleanup_(closedirp) DIR *d = opendir(dir);
+        int r;
+
+        if (!d && (errno == ENOENT || errno == ENOTDIR))
+                return 0;
+        if (!d)
+                return errno == ENOMEM
+                        ? -ENOMEM
+                        : diags_add(diags, SEVERITY_ERROR, &(Place){ .file = dir }, NULL,
+                                  "cannot read the directory: %s", strerror(errno));
+
+        for (;;) {
+                errno = 0;
+                const struct dirent *entry = readdir(d);
+
+                if (!entry && errno != 0)
+                        return diags_add(diags, SEVERITY_ERROR, &(Place){ .file = dir }, NULL,
+                                "cannot read the directory: %s", strerror(errno));
+                if (!entry)
+                        return 0;
+
+                r = list_entry(s, dir, entry->d_name, priority);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int compare_candidates(const void *a, const void *b) {
+        const Candidate *x = a, *y = b;
+        int c = strcmp(x->name, y->name);
+
+        return c != 0 ? c : (x->priority > y->priority) - (x->priority < y->priority);
+}
+
+static int compare_dropin_dirs(const void *a, const void *b) {
+        const DropinDir *x = a, *y = b;
+        int c = strcmp(x->owner, y->owner);
+
+        return c != 0 ? c : (x->priority > y->priority) - (x->priority < y->priority);
+}
+
+/* Keep the first candidate of each name. */
+static void drop_shadowed(Search *s) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < s->n_candidates; i++) {
+                Candidate c = s->candidates[i];
+
+                if (kept > 0 && strcmp(s->candidates[kept - 1].name, c.name) == 0) {
+                        free(c.name);
+                        free(c.path);
+                } else {
+                        s->candidates[kept++] = c;
+                }
+        }
+        s->n_candidates = kept;
+}
+
+int search_new(Search **ret, Diags *diags) {
+        _cleanup_(search_freep) Search *s = calloc(1, sizeof(Search));
+        const char *path = getenv("SPAWNLET_PATH");
+        size_t priority = 0;
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+
+        for (const char *p = path ? path : DEFAULT_PATH; *p; priority++) {
+                size_t n = strcspn(p, ":");
+                _cleanup_free_ char *dir = strndup(p, n);
+
+                if (!dir)
+                        return -ENOMEM;
+                r = n > 0 ? list_dir(s, dir, priority, diags) : 0;
+                if (r < 0)
+                        return r;
+                p += n + (p[n] == ':');
+        }
+
+        if (s->n_candidates > 0)
+                qsort(s->candidates, s->n_candidates, sizeof(Candidate), compare_candidates);
+        if (s->n_dropin_dirs > 0)
+                qsort(s->dropin_dirs, s->n_dropin_dirs, sizeof(DropinDir), compare_dropin_dirs);
+        drop_shadowed(s);
+
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+static int compare_name(const void *name, const void *candidate) {
+        return strcmp(name, ((const Candidate *) candidate)->name);
+}
+
+const Candidate *search_find(const Search *s, const char *name) {
+        if (s->n_candidates == 0)
+                return NULL;
+        return bsearch(name, s->candidates, s->n_candidates, sizeof(Candidate), compare_name);
+}
+
+/* A drop-in file: two of one file name compete, the more specific and earlier directory wins. */
+typedef struct Dropin {
+        char *file;
+        char *path;
+} Dropin;
+
+typedef struct Dropins {
+        Dropin *items;
+        size_t n;
+} Dropins;
+
+static void dropins_done(Dropins *d) {
+        for (size_t i = 0; i < d->n; i++) {
+                free(d->items[i].file);
+                free(d->items[i].path);
+        }
+        free(d->items);
+}
+
+static int add_dropin(Dropins *d, const char *dir, const char *file) {
+        Dropin new = {};
+
+        for (size_t i = 0; i < d->n; i++)
+                if (strcmp(d->items[i].file, file) == 0)
+                        return 0;
+
+        Dropin *items = grow(d->items, d->n, sizeof(Dropin));
+        if (!items)
+                return -ENOMEM;
+        d->items = items;
+
+        if (str_format(&new.file, "%s", file) < 0 ||
+                str_format(&new.path, "%s/%s", dir, file) < 0) {
+                free(new.file);
+                return -ENOMEM;
+        }
+
+        d->items[d->n++] = new;
+        return 0;
+}
+
+static int list_dropins(const char *dir, Dropins *dropins, Diags *diags) {
+        _cleanup_(closedirp) DIR *d = opendir(dir);
+        const struct dirent *entry;
+        int r;
+
+        if (!d)
+                return diags_add(diags, SEVERITY_ERROR, &(Place){ .file = dir }, NULL,
+                        "cannot read the directory: %s", strerror(errno));
+
+        while ((entry = readdir(d))) {
+                if (*entry->d_name == '.' || !str_ends_with(entry->d_name, ".conf"))
+                        continue;
+                r = add_dropin(dropins, dir, entry->d_name);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int list_dropins_of(const Search *s, const char *owner, Dropins *dropins, Diags *diags) {
+        int r;
+
+        for (size_t i = 0; i < s->n_dropin_dirs; i++)
+                if (strcmp(s->dropin_dirs[i].owner, owner) == 0) {
+                        r = list_dropins(s->dropin_dirs[i].path, dropins, diags);
+                        if (r < 0)
+                                return r;
+                }
+
+        return 0;
+}
+
+static int compare_dropins(const void *a, const void *b) {
+        return strcmp(((const Dropin *) a)->file, ((const Dropin *) b)->file);
+}
+
+/* From NAME.container.d over the prefixes of NAME that end in a dash to container.d, as systemd
+ * does for units; systemd.unit(5). */
+static int find_dropins(const Search *s, const char *name, Dropins *dropins, Diags *diags) {
+        char owner[MACHINE_NAME_MAX + 1];
+        int r;
+
+        if (s->n_dropin_dirs == 0)
+                return 0;
+
+        r = list_dropins_of(s, name, dropins, diags);
+        if (r < 0)
+                return r;
+
+        (void) snprintf(owner, sizeof(owner), "%s", name);
+        for (size_t n = strlen(owner); n > 0; n--) {
+                owner[n] = '\0';
+                if (owner[n - 1] != '-')
+                        continue;
+                r = list_dropins_of(s, owner, dropins, diags);
+                if (r < 0)
+                        return r;
+        }
+
+        r = list_dropins_of(s, "", dropins, diags);
+        if (r < 0)
+                return r;
+
+        if (dropins->n > 0)
+                qsort(dropins->items, dropins->n, sizeof(Dropin), compare_dropins);
+        return 0;
+}
+
+/* Read the definition's own file. Return: 1, or 0 if it is a mask; -ENOMEM. */
+static int read_main(Definition *d, const char *path, Diags *diags) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+
+        if (file_read(AT_FDCWD, path, INI_FILE_MAX, &text, &size) == 0) {
+                if (size == 0)
+                        return 0;
+                int r = definition_parse(d, path, text, size, diags);
+                return r < 0 ? r : 1;
+        }
+
+        int r = definition_read(d, path, diags); /* says why it cannot be read */
+        return r < 0 ? r : 1;
+}
+
+int search_load(const Search *s, const Candidate *c, Diags *diags, Definition **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_(dropins_done) Dropins dropins = {};
+        int r;
+
+        *ret = NULL;
+
+        if (!machine_name_is_valid(c->name))
+                return diags_add(diags, SEVERITY_ERROR, &(Place){ .file = c->path },
+                        "1 to 64 letters, digits, '-' and '.'", "not the name of a container");
+
+        r = definition_new(c->name, &d);
+        if (r < 0)
+                return r;
+
+        r = read_main(d, c->path, diags);
+        if (r <= 0)
+                return r;
+
+        r = find_dropins(s, c->name, &dropins, diags);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < dropins.n; i++) {
+                r = definition_read(d, dropins.items[i].path, diags);
+                if (r < 0)
+                        return r;
+        }
+
+        r = definition_check(d, diags);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(d);
+        return 0;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/base/word.h"
+
+#define BLANKS " \t\n\r"
+
+/* Parse @digits digits of @base. Return: the number, or -1. */
+static int64_t parse_digits(const char *s, size_t digits, unsigned base) {
+        int64_t value = 0;
+
+        for (size_t i = 0; i < digits; i++) {
+                const char *hex = "0123456789abcdef";
+                const char *p = s[i] ? strchr(hex, s[i] | (s[i] >= 'A' ? 0x20 : 0)) : NULL;
+
+                if (!p || (unsigned) (p - hex) >= base)
+                        return -1;
+                value = value * base + (p - hex);
+        }
+
+        return value;
+}
+
+static void append_utf8(Str *s, uint32_t c) {
+        if (c < 0x80) {
+                str_append_char(s, (char) c);
+        } else if (c < 0x800) {
+                str_append_char(s, (char) (0xc0 | c >> 6));
+                str_append_char(s, (char) (0x80 | (c & 0x3f)));
+        } else if (c < 0x10000) {
+                str_append_char(s, (char) (0xe0 | c >> 12));
+                str_append_char(s, (char) (0x80 | (c >> 6 & 0x3f)));
+                str_append_char(s, (char) (0x80 | (c & 0x3f)));
+        } else {
+                str_append_char(s, (char) (0xf0 | c >> 18));
+                str_append_char(s, (char) (0x80 | (c >> 12 & 0x3f)));
+                str_append_char(s, (char) (0x80 | (c >> 6 & 0x3f)));
+                str_append_char(s, (char) (0x80 | (c & 0x3f)));
+        }
+}
+
+/* One escape, @p behind the backslash. Return: where it ends, NULL if it is none. */
+static const char *unescape(const char *p, Str *word) {
+        static const char simple[] = "a\ab\bf\fn\nr\rt\tv\v\\\\\"\"''s ";
+        static const struct {
+                char letter;
+                size_t digits;
+                unsigned base;
+                bool unicode;
+        } numeric[] = {
+                { 'x', 2, 16, false },
+                { 'u', 4, 16, true },
+                { 'U', 8, 16, true },
+        };
+
+        for (const char *e = simple; *e; e += 2)
+                if (*p == *e) {
+                        str_append_char(word, e[1]);
+                        return p + 1;
+                }
+
+        for (size_t i = 0; i < ELEMENTSOF(numeric); i++) {
+                if (*p != numeric[i].letter)
+                        continue;
+
+                int64_t c = parse_digits(p + 1, numeric[i].digits, numeric[i].base);
+                if (c <= 0)
+                        return NULL;
+                if (!numeric[i].unicode)
+                        str_append_char(word, (char) c);
+                else if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+                        return NULL;
+                else
+                        append_utf8(word, (uint32_t) c);
+                return p + 1 + numeric[i].digits;
+        }
+
+        int64_t c = parse_digits(p, 3, 8);
+        if (c <= 0 || c > 255)
+                return NULL;
+        str_append_char(word, (char) c);
+        return p + 3;
+}
+
+/* One word from @p, which is no blank. Return: where it ends, NULL with *reterr set. */
+static const char *split_one(const char *p, Str *word, const char **reterr) {
+        char quote = '\0';
+
+        for (; *p; p++) {
+                if (*p == '\\') {
+                        p = unescape(p + 1, word);
+                        if (!p) {
+                                *reterr = "unknown escape after a backslash";
+                                return NULL;
+                        }
+                        p--;
+                } else if (quote) {
+                        if (*p == quote)
+                                quote = '\0';
+                        else
+                                str_append_char(word, *p);
+                } else if (*p == '"' || *p == '\'') {
+                        quote = *p;
+                } else if (strchr(BLANKS, *p)) {
+                        break;
+                } else {
+                        str_append_char(word, *p);
+                }
+        }
+
+        if (quote) {
+                *reterr = "a quote is not closed";
+                return NULL;
+        }
+
+        return p;
+}
+
+int word_split(const char *value, char ***ret, const char **reterr) {
+        _cleanup_strv_ char **words = NULL;
+        int r;
+
+        for (const char *p = value + strspn(value, BLANKS); *p; p += strspn(p, BLANKS)) {
+                _cleanup_str_ Str word = {};
+                char *text;
+
+                p = split_one(p, &word, reterr);
+                if (!p)
+                        return -EINVAL;
+
+                r = str_take(&word, &text);
+                if (r < 0)
+                        return r;
+
+                r = strv_consume(&words, text);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(words);
+        return 0;
+}
+
+/* Whether a word can stand without quotes. Only what certainly can: the rest is quoted. */
+static bool is_plain(const char *word) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                    "%$-_=+.,:/@^~[]";
+
+        return *word && word[strspn(word, plain)] == '\0';
+}
+
+static void append_escaped(Str *s, const char *word, bool variables) {
+        for (const char *p = word; *p; p++) {
+                unsigned char c = (unsigned char) *p;
+
+                if (c == '%')
+                        str_append(s, "%%");
+                else if (c == '$' && variables)
+                        str_append(s, "$$");
+                else if (c == '"' || c == '\\')
+                        str_appendf(s, "\\%c", c);
+                else if (c < ' ' || c == 0x7f)
+                        str_appendf(s, "\\x%02x", c);
+                else
+                        str_append_char(s, (char) c);
+        }
+}
+
+static void append_word(Str *s, const char *word, bool variables) {
+        bool quote = !is_plain(word);
+
+        if (s->len > 0 && s->data[s->len - 1] != '=')
+                str_append_char(s, ' ');
+        if (quote)
+                str_append_char(s, '"');
+        append_escaped(s, word, variables);
+        if (quote)
+                str_append_char(s, '"');
+}
+
+void word_append_exec(Str *s, const char *word) {
+        append_word(s, word, true);
+}
+
+void word_append_list(Str *s, const char *word) {
+        append_word(s, word, false);
+}
+
+void word_append_text(Str *s, const char *text) {
+        for (const char *p = text; *p; p++) {
+                if (*p == '%')
+                        str_append_char(s, '%');
+                str_append_char(s, *p);
+        }
+}

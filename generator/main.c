@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * spawnlet-generator: turns definitions into units, at boot and at every daemon-reload.
+ *
+ * PID 1 waits for it, so it does nothing but read definitions and write units: no other
+ * process is talked to, no library but libc is loaded, no user or host is looked up. It
+ * writes below the directory it is given and nowhere else. One bad definition costs no
+ * other its unit, and gets a unit itself that fails with the reason.
+ *
+ * See systemd.generator(7).
+ */
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/name.h"
+#include "common/base/search.h"
+#include "common/base/unit.h"
+#include "config.h"
+
+typedef struct Generator {
+        int dir;         /* the directory that units are written to */
+        bool autostarts; /* some container is wanted by machines.target */
+        bool failed;     /* something could not be read or written: the exit status says so */
+} Generator;
+
+static int log_diags(const Diags *diags) {
+        for (size_t i = 0; i < diags->n; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (diag_format(&diags->items[i], &text) < 0)
+                        return log_oom();
+                if (diags->items[i].severity == SEVERITY_ERROR)
+                        log_error("%s", text);
+                else
+                        log_warning("%s", text);
+        }
+
+        return 0;
+}
+
+/* Make the link @name, which is "UNIT" or "DIRECTORY/UNIT", to the unit @target. */
+static int make_link(Generator *g, const char *name, const char *target) {
+        const char *slash = strchr(name, '/');
+        _cleanup_free_ char *directory = NULL, *relative = NULL;
+
+        if (slash) {
+                directory = strndup(name, (size_t) (slash - name));
+                if (!directory || str_format(&relative, "../%s", target) < 0)
+                        return -ENOMEM;
+                if (mkdirat(g->dir, directory, 0755) < 0 && errno != EEXIST)
+                        return -errno;
+                target = relative;
+        }
+
+        if (symlinkat(target, g->dir, name) < 0 && errno != EEXIST)
+                return -errno;
+        return 0;
+}
+
+static int write_links(Generator *g, const Definition *d, const char *unit) {
+        _cleanup_strv_ char **links = NULL;
+        int r;
+
+        r = unit_links(d, &links);
+        if (r < 0)
+                return r;
+
+        STRV_FOREACH(l, links) {
+                r = make_link(g, *l, unit);
+                if (r < 0)
+                        return log_error_errno(r, "Failed to link '%s' to '%s': %m", *l, unit);
+                if (str_starts_with(*l, "machines.target.wants/"))
+                        g->autostarts = true;
+        }
+
+        return 0;
+}
+
+static int write_unit(Generator *g, const Definition *d, const Diags *diags) {
+        _cleanup_free_ char *unit = NULL, *text = NULL;
+        int r;
+
+        r = unit_name(d->name, &unit);
+        if (r >= 0)
+                r = diags_count(diags, SEVERITY_ERROR) > 0 ? unit_stub_text(d, diags, &text)
+                                                           : unit_text(d, &text);
+        if (r < 0)
+                return log_oom();
+
+        r = file_create(g->dir, unit, text, strlen(text), 0644);
+        if (r < 0)
+                return log_error_errno(r, "Failed to write unit '%s': %m", unit);
+
+        return write_links(g, d, unit);
+}
+
+static int generate_one(Generator *g, const Search *search, const Candidate *candidate) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_diags_ Diags diags = {};
+        int r;
+
+        r = search_load(search, candidate, &diags, &d);
+        if (r < 0)
+                return log_oom();
+
+        r = log_diags(&diags);
+        if (r < 0)
+                return r;
+
+        return d ? write_unit(g, d, &diags) : 0;
+}
+
+static int generate(const char *directory) {
+        _cleanup_(search_freep) Search *search = NULL;
+        _cleanup_close_ int dir = -EBADF;
+        _cleanup_diags_ Diags diags = {};
+        int r;
+
+        dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0)
+                return log_error_errno(errno, "Failed to open directory '%s': %m", directory);
+
+        r = search_new(&search, &diags);
+        if (r < 0)
+                return log_oom();
+
+        Generator g = { .dir = dir, .failed = diags_count(&diags, SEVERITY_ERROR) > 0 };
+        (void) log_diags(&diags);
+
+        for (size_t i = 0; i < search->n_candidates; i++)
+                if (generate_one(&g, search, &search->candidates[i]) < 0)
+                        g.failed = true;
+
+        /* machines.target is part of systemd and may be not enabled: containers that start at
+         * boot bring it along. */
+        if (g.autostarts) {
+                r = make_link(&g, "multi-user.target.wants/machines.target", "machines.target");
+                if (r < 0)
+                        return log_error_errno(r, "Failed to link machines.target: %m");
+        }
+
+        return g.failed ? -EIO : 0;
+}
+
+static void help(void) {
+        printf("%s NORMAL-DIRECTORY [EARLY-DIRECTORY LATE-DIRECTORY]\n\n"
+               "Generate systemd units from the definitions of containers.\n\n"
+               "  -h --help     Show this help\n"
+               "     --version  Show the version\n\n"
+               "The definitions are those in $SPAWNLET_PATH, by default /etc/spawnlet and others.\n"
+               "See spawnlet-generator(8).\n",
+                program_invocation_short_name);
+}
+
+/* Return: 1 to go on, 0 when all is done, negative errno on wrong usage. */
+static int parse_argv(int argc, char *argv[]) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'V' },
+                {},
+        };
+
+        for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
+                switch (c) {
+                case 'h':
+                        help();
+                        return 0;
+                case 'V':
+                        puts("spawnlet " VERSION);
+                        return 0;
+                default:
+                        return -EINVAL;
+                }
+
+        if (argc - optind != 1 && argc - optind != 3)
+                return log_error_errno(EINVAL, "Takes one or three directories, see --help");
+        return 1;
+}
+
+int main(int argc, char *argv[]) {
+        const char *exec_pid = getenv("SYSTEMD_EXEC_PID"), *scope = getenv("SYSTEMD_SCOPE"),
+                   *initrd = getenv("SYSTEMD_IN_INITRD");
+        bool from_systemd = exec_pid && atoll(exec_pid) == getpid();
+        int r;
+
+        log_setup("spawnlet-generator", from_systemd ? LOG_TO_KMSG : LOG_TO_STDERR);
+
+        r = parse_argv(argc, argv);
+        if (r <= 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+
+        /* Containers are the system's, and the initrd's /etc is not the host's. */
+        if ((scope && strcmp(scope, "user") == 0) || (initrd && strcmp(initrd, "1") == 0))
+                return EXIT_SUCCESS;
+
+        umask(0022);
+        return generate(argv[optind]) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
