@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Control groups, version 2: finding a unit's, knowing when one has no processes left.
+ *
+ * systemd-nspawn divides the delegated cgroup of its unit: itself in "supervisor", the
+ * container in "payload". Processes of ExecStop= and the like are in ".control", so the
+ * unit's own cgroup is never empty while a helper looks at it.
+ */
+
+#include <sys/types.h>
+
+#include "common/base/macro.h"
+
+#define CGROUP_PAYLOAD "payload"
+
+/**
+ * cgroup_of_own_unit() - the cgroup of the unit that this control process belongs to
+ * @ret: its path below /sys/fs/cgroup, absolute, owned by the caller
+ *
+ * Return: 0, -ENOMEDIUM if there is no unified hierarchy, other negative errno.
+ */
+int cgroup_of_own_unit(char **ret);
+
+/**
+ * cgroup_find_unit() - find the cgroup of a service in whatever slice it is
+ * @unit: the unit's name
+ * @ret: its absolute path, owned by the caller
+ *
+ * Return: 0, -ENOENT if the unit has no cgroup now, other negative errno.
+ */
+int cgroup_find_unit(const char *unit, char **ret);
+
+/**
+ * cgroup_supervisor() - the main process of a container's unit, systemd-nspawn
+ * @path: the unit's cgroup
+ *
+ * Return: its PID, 0 if there is none yet or any more, negative errno.
+ */
+pid_t cgroup_supervisor(const char *path);
+
+/**
+ * cgroup_open_events() - open a cgroup's cgroup.events
+ *
+ * poll(2) reports POLLPRI on the descriptor when it changes; cgroup-v2.rst, "populated".
+ *
+ * Return: the descriptor, owned by the caller; -ENOENT if there is no such cgroup; other
+ * negative errno.
+ */
+int cgroup_open_events(const char *path);
+
+/**
+ * cgroup_is_populated() - whether a cgroup or one below it has processes
+ * @events: what cgroup_open_events() returned
+ *
+ * A cgroup that was removed has none.
+ *
+ * Return: 1 or 0, negative errno.
+ */
+int cgroup_is_populated(int events);
+
+/**
+ * cgroup_join() - move this process into the cgroup of another
+ *
+ * Return: 0 or negative errno.
+ */
+int cgroup_join(pid_t pid);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/kernel/namespace.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "common/kernel/cgroup.h"
+#include "common/kernel/init.h"
+
+static int mount_own(const char *path, int *ret_fd) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (unshare(CLONE_NEWNET) < 0)
+                return -errno;
+
+        fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) < 0)
+                return -errno;
+
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int namespace_create(const char *path, int *ret_fd) {
+        int fd, r;
+
+        fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+        if (fd < 0)
+                return -errno;
+        (void) close(fd);
+
+        r = mount_own(path, ret_fd);
+        if (r < 0)
+                (void) unlink(path); /* the failure before is the one to report */
+        return r;
+}
+
+int namespace_remove(const char *path) {
+        /* EINVAL: the file is there, but nothing is mounted on it, after a crash. */
+        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+                return -errno;
+        if (unlink(path) < 0 && errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
+/* A process may not enter the user namespace that it is in already, setns(2), EINVAL. */
+static int in_own_user_namespace(pid_t init) {
+        char path[64];
+        struct stat own, other;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/ns/user", (int) init);
+        if (stat("/proc/self/ns/user", &own) < 0 || stat(path, &other) < 0)
+                return -errno;
+
+        return own.st_dev != other.st_dev || own.st_ino != other.st_ino;
+}
+
+/* What is executed inside is the container's own: it must not get more than its init has. */
+static int drop_capabilities(uint64_t keep) {
+        for (int c = 0; c < 64; c++) {
+                if (keep & UINT64_C(1) << c)
+                        continue;
+                if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 &&
+                        errno != EINVAL) /* unknown: not there */
+                        return -errno;
+        }
+
+        return 0;
+}
+
+int namespace_enter(pid_t init, int pidfd) {
+        int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+                CLONE_NEWCGROUP;
+        uint64_t capabilities;
+        int r;
+
+        r = init_capabilities(init, &capabilities);
+        if (r < 0)
+                return r;
+
+        r = in_own_user_namespace(init);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                flags |= CLONE_NEWUSER;
+
+        /* Before the mounts are the container's, where the path would be another. */
+        r = cgroup_join(init);
+        if (r < 0)
+                return r;
+
+        if (setns(pidfd, flags) < 0)
+                return -errno;
+
+        return drop_capabilities(capabilities);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/kernel/netlink.h"
+
+#include <linux/rtnetlink.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <sys/socket.h>
+
+#include "common/base/str.h"
+
+typedef struct Request {
+        struct nl_msg *message;
+        char *what;
+} Request;
+
+struct Netlink {
+        struct nl_sock *socket;
+        Request requests[NETLINK_BATCH_MAX];
+        size_t n_requests;
+        bool failed; /* a request could not be added */
+};
+
+/* What came back for a batch. */
+typedef struct Reply {
+        uint32_t first_sequence;
+        size_t n_acknowledged;
+        size_t failed; /* index of the first request that failed */
+        int error;     /* its negative errno, or 0 */
+        char *reason;  /* the kernel's words for it, or NULL */
+        int index;     /* interface index of an RTM_NEWLINK answer, or 0 */
+} Reply;
+
+static void clear(Netlink *n) {
+        for (size_t i = 0; i < n->n_requests; i++) {
+                nlmsg_free(n->requests[i].message);
+                free(n->requests[i].what);
+        }
+        n->n_requests = 0;
+        n->failed = false;
+}
+
+Netlink *netlink_free(Netlink *n) {
+        if (!n)
+                return NULL;
+
+        clear(n);
+        if (n->socket)
+                nl_socket_free(n->socket);
+        free(n);
+        return NULL;
+}
+
+int netlink_new(Netlink **ret) {
+        _cleanup_(netlink_freep) Netlink *n = calloc(1, sizeof(Netlink));
+        int on = 1;
+
+        if (!n)
+                return -ENOMEM;
+
+        n->socket = nl_socket_alloc();
+        if (!n->socket)
+                return -ENOMEM;
+
+        /* The one failure in there that is not memory's is of socket(2) and bind(2). */
+        errno = 0;
+        if (nl_connect(n->socket, NETLINK_ROUTE) < 0)
+                return errno > 0 ? -errno : -ENOMEM;
+
+        int fd = nl_socket_get_fd(n->socket);
+
+        /* Errors with the kernel's own words, and without a copy of the request. */
+        if (setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) < 0 ||
+                setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on)) < 0)
+                return -errno;
+
+        *ret = TAKE_PTR(n);
+        return 0;
+}
+
+struct nl_msg *netlink_add(Netlink *n, uint16_t type, int flags, const void *header, size_t size,
+        const char *format, ...) {
+        _cleanup_free_ char *what = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        int k = vasprintf(&what, format, ap);
+        va_end(ap);
+
+        struct nl_msg *m = k < 0 || n->n_requests >= NETLINK_BATCH_MAX
+                ? NULL
+                : nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
+        if (!m || nlmsg_append(m, (void *) header, size, NLMSG_ALIGNTO) < 0) {
+                if (k < 0)
+                        what = NULL;
+                nlmsg_free(m);
+                n->failed = true;
+                return NULL;
+        }
+
+        n->requests[n->n_requests++] = (Request){ .message = m, .what = TAKE_PTR(what) };
+        return m;
+}
+
+static int send_batch(Netlink *n, Reply *reply) {
+        struct iovec iov[NETLINK_BATCH_MAX];
+
+        for (size_t i = 0; i < n->n_requests; i++) {
+                struct nl_msg *m = n->requests[i].message;
+
+                nl_complete_msg(n->socket, m); /* numbers them one after the other */
+                iov[i] = (struct iovec){ nlmsg_hdr(m), nlmsg_hdr(m)->nlmsg_len };
+        }
+        reply->first_sequence = nlmsg_hdr(n->requests[0].message)->nlmsg_seq;
+
+        struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+        struct msghdr mh = { .msg_name = &kernel,
+                .msg_namelen = sizeof(kernel),
+                .msg_iov = iov,
+                .msg_iovlen = n->n_requests };
+
+        return sendmsg(nl_socket_get_fd(n->socket), &mh, 0) < 0 ? -errno : 0;
+}
+
+/* The text that the kernel adds to an error, netlink(7), NETLINK_EXT_ACK. */
+static int copy_reason(struct nlmsghdr *h, Reply *reply) {
+        struct nlattr *text;
+
+        if (!(h->nlmsg_flags & NLM_F_ACK_TLVS))
+                return 0;
+
+        text = nlmsg_find_attr(h, sizeof(struct nlmsgerr), NLMSGERR_ATTR_MSG);
+        return text ? str_format(&reply->reason, "%.*s", nla_len(text), (char *) nla_data(text))
+                    : 0;
+}
+
+static int read_message(const Netlink *n, struct nlmsghdr *h, Reply *reply) {
+        if (h->nlmsg_type == RTM_NEWLINK) {
+                const struct ifinfomsg *link = nlmsg_data(h);
+
+                reply->index = link->ifi_index;
+                return 0;
+        }
+
+        size_t request = h->nlmsg_seq - reply->first_sequence;
+        if (h->nlmsg_type != NLMSG_ERROR || request >= n->n_requests)
+                return 0;
+
+        const struct nlmsgerr *e = nlmsg_data(h);
+        reply->n_acknowledged++;
+        if (e->error == 0 || reply->error != 0)
+                return 0;
+
+        reply->error = e->error;
+        reply->failed = request;
+        return copy_reason(h, reply);
+}
+
+static int receive(const Netlink *n, Reply *reply) {
+        while (reply->n_acknowledged < n->n_requests) {
+                struct sockaddr_nl from;
+                _cleanup_free_ unsigned char *buffer = NULL;
+
+                errno = 0;
+                int size = nl_recv(n->socket, &from, &buffer, NULL);
+                if (size <= 0)
+                        return errno > 0 ? -errno : -EIO;
+
+                for (struct nlmsghdr *h = (struct nlmsghdr *) buffer; nlmsg_ok(h, size);
+                        h = nlmsg_next(h, &size)) {
+                        int r = read_message(n, h, reply);
+                        if (r < 0)
+                                return r;
+                }
+        }
+
+        return 0;
+}
+
+static int run(Netlink *n, Reply *reply, char **reterr) {
+        int r;
+
+        if (n->failed)
+                return -ENOMEM;
+        if (n->n_requests == 0)
+                return 0;
+
+        r = send_batch(n, reply);
+        if (r < 0)
+                return r;
+
+        r = receive(n, reply);
+        if (r < 0 || reply->error == 0)
+                return r;
+
+        const char *what = n->requests[reply->failed].what, *reason = reply->reason;
+        if (reterr &&
+                str_format(reterr, "Failed to %s: %s%s%s%s", what, strerror(-reply->error),
+                        reason ? " (" : "", reason ? reason : "", reason ? ")" : "") < 0)
+                return -ENOMEM;
+
+        return reply->error;
+}
+
+int netlink_run(Netlink *n, char **reterr) {
+        Reply reply = {};
+        int r;
+
+        r = run(n, &reply, reterr);
+        free(reply.reason);
+        clear(n);
+        return r;
+}
+
+int netlink_link_index(Netlink *n, const char *name) {
+        const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+        Reply reply = {};
+        int r;
+
+        struct nl_msg *m =
+                netlink_add(n, RTM_GETLINK, 0, &header, sizeof(header), "find '%s'", name);
+        if (m && nla_put_string(m, IFLA_IFNAME, name) < 0)
+                n->failed = true;
+
+        r = run(n, &reply, NULL);
+        free(reply.reason);
+        clear(n);
+        return r < 0 ? r : reply.index;
+}

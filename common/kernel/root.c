@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/kernel/root.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "common/base/file.h"
+#include "common/base/str.h"
+
+/* What is being made has this name until it is complete. There is one at a time in a directory,
+ * so that a rest of a crash is found and removed. */
+#define UNFINISHED ".spawnlet-new"
+
+#define COPY_FILE_MAX (16U * 1024U * 1024U)
+
+int root_open(const char *path) {
+        int fd, r;
+
+        r = mkdir_parents(path, 0755);
+        if (r < 0)
+                return r;
+
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* libc has no wrapper; openat2(2). */
+static int open_with(int dirfd, const char *path, uint64_t flags, uint64_t resolve) {
+        const struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
+        long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : (int) fd;
+}
+
+int root_has(int root, const char *path) {
+        _cleanup_close_ int fd =
+                open_with(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+
+        if (fd >= 0)
+                return 1;
+        return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
+}
+
+int root_mkdir(int root, const char *path, mode_t mode) {
+        _cleanup_close_ int current = -EBADF;
+
+        for (const char *p = path; *p;) {
+                size_t n = strcspn(p, "/");
+                char name[NAME_MAX + 1];
+
+                if (n == 0 || n > NAME_MAX)
+                        return -EINVAL;
+                memcpy(name, p, n);
+                name[n] = '\0';
+
+                int parent = current >= 0 ? current : root;
+                if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
+                        return -errno;
+
+                int fd = open_with(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+                if (fd < 0)
+                        return fd;
+
+                if (current >= 0)
+                        (void) close(current);
+                current = fd;
+                p += n + (p[n] == '/');
+        }
+
+        return TAKE_FD(current);
+}
+
+static void closedirp(DIR **d) {
+        if (*d)
+                (void) closedir(*d);
+}
+
+/* Remove a file or a directory with all in it, following no link. */
+static int remove_all(int directory, const char *name) {
+        if (unlinkat(directory, name, 0) == 0 || errno == ENOENT)
+                return 0;
+        if (errno != EISDIR)
+                return -errno;
+
+        int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+
+        _cleanup_(closedirp) DIR *d = fdopendir(fd);
+        if (!d) {
+                (void) close(fd);
+                return -ENOMEM;
+        }
+
+        for (const struct dirent *entry; (entry = readdir(d));) {
+                if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
+                        continue;
+                int r = remove_all(dirfd(d), entry->d_name);
+                if (r < 0)
+                        return r;
+        }
+
+        return unlinkat(directory, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+/* Give what was made its name. Return: 1, 0 if something has that name, negative errno. */
+static int finish(int directory, const char *name) {
+        int r = 1;
+
+        if (renameat2(directory, UNFINISHED, directory, name, RENAME_NOREPLACE) == 0)
+                return r;
+
+        r = errno == EEXIST ? 0 : -errno;
+        (void) remove_all(directory, UNFINISHED); /* what failed before is the one to report */
+        return r;
+}
+
+static bool exists(int directory, const char *name) {
+        return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int root_create(int directory, const char *name, const void *data, size_t size, mode_t mode) {
+        int r;
+
+        if (exists(directory, name))
+                return 0;
+
+        r = remove_all(directory, UNFINISHED);
+        if (r >= 0)
+                r = file_create(directory, UNFINISHED, data, size, mode);
+        return r < 0 ? r : finish(directory, name);
+}
+
+int root_symlink(int directory, const char *name, const char *target) {
+        if (symlinkat(target, directory, name) == 0)
+                return 1;
+        return errno == EEXIST ? 0 : -errno;
+}
+
+static int copy_file(int source, int directory, const char *name, const struct stat *st) {
+        _cleanup_free_ char *data = NULL;
+        char path[64];
+        size_t size;
+        int r;
+
+        if (!(st->st_mode & S_IROTH))
+                return 0; /* a secret of the host's, such as /etc/security/opasswd */
+
+        /* Opened with O_PATH before it was known to be a regular file. */
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", source);
+        r = file_read(AT_FDCWD, path, COPY_FILE_MAX, &data, &size);
+        return r < 0 ? r : file_create(directory, name, data, size, st->st_mode & 0755);
+}
+
+static int copy_link(int source, int directory, const char *name) {
+        char target[PATH_MAX];
+        ssize_t n;
+
+        n = readlinkat(source, "", target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+
+        return symlinkat(target, directory, name) < 0 ? -errno : 0;
+}
+
+static int copy_any(int source_directory, const char *source_name, int directory, const char *name);
+
+static int copy_directory(int source, int directory, const char *name, const struct stat *st) {
+        _cleanup_close_ int target = -EBADF;
+        _cleanup_(closedirp) DIR *d = NULL;
+        int fd;
+
+        if (mkdirat(directory, name, st->st_mode & 0755) < 0)
+                return -errno;
+        target = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (target < 0)
+                return -errno;
+
+        fd = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd < 0 ? NULL : fdopendir(fd);
+        if (!d) {
+                int r = -errno;
+
+                if (fd >= 0)
+                        (void) close(fd);
+                return r;
+        }
+
+        for (const struct dirent *entry; (entry = readdir(d));) {
+                if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
+                        continue;
+                int r = copy_any(dirfd(d), entry->d_name, target, entry->d_name);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* Anything but files, links and directories is left out. */
+static int copy_any(
+        int source_directory, const char *source_name, int directory, const char *name) {
+        _cleanup_close_ int source =
+                openat(source_directory, source_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+
+        if (source < 0 || fstat(source, &st) < 0)
+                return -errno;
+
+        if (S_ISREG(st.st_mode))
+                return copy_file(source, directory, name, &st);
+        if (S_ISLNK(st.st_mode))
+                return copy_link(source, directory, name);
+        if (S_ISDIR(st.st_mode))
+                return copy_directory(source, directory, name, &st);
+        return 0;
+}
+
+int root_copy(const char *source, int directory, const char *name) {
+        int r;
+
+        if (exists(directory, name))
+                return 0;
+
+        r = remove_all(directory, UNFINISHED);
+        if (r < 0)
+                return r;
+
+        r = copy_any(AT_FDCWD, source, directory, UNFINISHED);
+        if (r == -ENOENT && !exists(directory, UNFINISHED))
+                return 0;
+        if (r < 0) {
+                (void) remove_all(directory, UNFINISHED); /* as in finish() */
+                return r;
+        }
+
+        return exists(directory, UNFINISHED) ? finish(directory, name) : 0;
+}

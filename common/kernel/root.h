@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Files inside a container's root. The root is hostile: whoever is root in the container
+ * may have put links, FIFOs and devices wherever a file is expected, and may change them
+ * while we look. Every access starts at a descriptor of the root and follows no link.
+ */
+
+#include <sys/types.h>
+
+#include "common/base/macro.h"
+
+/**
+ * root_open() - open a container's root directory
+ * @path: the directory; made with what is missing above it if it does not exist
+ *
+ * Links in @path itself are followed: it is the administrator's.
+ *
+ * Return: a descriptor, owned by the caller; negative errno.
+ */
+int root_open(const char *path);
+
+/**
+ * root_has() - whether something exists in the root, the container's links followed
+ * within the root
+ *
+ * Return: 1 or 0, negative errno.
+ */
+int root_has(int root, const char *path);
+
+/**
+ * root_mkdir() - make a directory and what is missing above it
+ * @path: relative to @root
+ *
+ * Return: a descriptor of the directory, owned by the caller; -ELOOP or -ENOTDIR if a part
+ * of @path is a link or no directory; other negative errno.
+ */
+int root_mkdir(int root, const char *path, mode_t mode);
+
+/**
+ * root_create() - make a file with a content, unless something of that name is there
+ * @directory: the directory, inside the root
+ *
+ * Never seen half-written, also after a crash.
+ *
+ * Return: 1 if made, 0 if something is there, negative errno.
+ */
+int root_create(int directory, const char *name, const void *data, size_t size, mode_t mode);
+
+/** root_symlink() - make a link, unless something is there. Return: 1, 0, negative errno. */
+int root_symlink(int directory, const char *name, const char *target);
+
+/**
+ * root_copy() - copy a file, link or directory of the host, unless something is there
+ *
+ * Files that not everybody may read stay behind.
+ *
+ * @source: absolute path on the host; nothing is done when it does not exist
+ * @directory, @name: where to, inside the root
+ *
+ * Return: 1 if copied, 0 if something is there or there is no source, negative errno.
+ */
+int root_copy(const char *source, int directory, const char *name);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * spawnlet-cleanup: cleans up after a container's end, however it came.
+ *
+ * Run by ExecStopPost= of container-NAME.service. A systemd-nspawn that ended by itself leaves
+ * little to do; one that was killed leaves its mount and its registration with machined, and
+ * would find both in its way at the next start.
+ */
+
+#include <getopt.h>
+
+#include "common/base/log.h"
+#include "common/base/name.h"
+#include "common/bus/bus.h"
+#include "common/kernel/machine.h"
+
+static int unregister(const char *machine) {
+        _cleanup_(bus_freep) Bus *bus = NULL;
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        if (!machine_is_registered(machine))
+                return 0;
+
+        r = bus_new(&bus);
+        if (r < 0)
+                return log_error_errno(r, "Failed to connect to the system bus: %m");
+
+        r = bus_unregister_machine(bus, machine, &error);
+        if (r < 0)
+                return log_error_errno(r, "Failed to unregister machine '%s': %s", machine, error);
+        return 0;
+}
+
+/* Everything is tried, whatever fails before. */
+static int clean_up(const char *machine) {
+        int r, q;
+
+        r = unregister(machine);
+
+        q = machine_remove_leftovers(machine);
+        if (q < 0)
+                r = log_error_errno(
+                        q, "Failed to remove what systemd-nspawn left of '%s': %m", machine);
+
+        q = machine_unlink(machine);
+        if (q < 0)
+                r = log_error_errno(
+                        q, "Failed to remove the link '" MACHINES_DIR "/%s': %m", machine);
+
+        return r;
+}
+
+static void help(void) {
+        printf("%s NAME\n\n"
+               "Clean up after the end of a container.\n\n"
+               "  -h --help  Show this help\n\n"
+               "Called by the container's unit; see spawnlet.container(5).\n",
+                program_invocation_short_name);
+}
+
+int main(int argc, char *argv[]) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                {},
+        };
+
+        log_setup("spawnlet-cleanup", log_target_of_service());
+
+        for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;) {
+                if (c != 'h')
+                        return EXIT_FAILURE;
+                help();
+                return EXIT_SUCCESS;
+        }
+
+        if (argc - optind != 1 || !machine_name_is_valid(argv[optind])) {
+                log_error("Takes the name of a container, see --help");
+                return EXIT_FAILURE;
+        }
+
+        return clean_up(argv[optind]) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * spawnlet-root: makes a container's root ready for its start.
+ *
+ * Run by ExecStartPre= of container-NAME.service. Everything is made only where it is missing:
+ * what is there, the administrator or the container put there. See common/kernel/root.h for how
+ * the root is kept from leading us astray.
+ */
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/name.h"
+#include "common/kernel/machine.h"
+#include "common/kernel/root.h"
+
+#define HOST_FILE_MAX (1024U * 1024U)
+
+/* Users above this are people, who have no business in a container; login.defs(5), UID_MIN. */
+#define SYSTEM_UID_MAX 999
+#define NOBODY_UID 65534
+
+/* Where the parts of a merged /usr are linked from. */
+static const char *const usr_links[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
+
+/*
+ * What programs in the shared /usr need in /etc to run at all, on the distributions that do not
+ * keep it in /usr. Nothing secret, nothing about the host's network, no services' settings.
+ */
+static const char *const etc_copies[] = {
+        "alternatives",
+        "bash.bashrc",
+        "bindresvport.blacklist",
+        "ca-certificates",
+        "ca-certificates.conf",
+        "default/locale",
+        "inputrc",
+        "ld.so.cache",
+        "ld.so.conf",
+        "ld.so.conf.d",
+        "locale.conf",
+        "login.defs",
+        "mime.types",
+        "nsswitch.conf",
+        "pam.conf",
+        "pam.d",
+        "pki/ca-trust",
+        "pki/tls",
+        "profile",
+        "profile.d",
+        "protocols",
+        "rpc",
+        "security",
+        "services",
+        "shells",
+        "skel",
+        "ssl/certs",
+        "ssl/openssl.cnf",
+        "xattr.conf",
+};
+
+typedef enum System {
+        SYSTEM_IN_ROOT,
+        SYSTEM_OF_HOST,
+        SYSTEM_NIX,
+        _SYSTEM_MAX,
+        _SYSTEM_INVALID = -EINVAL,
+} System;
+
+static const char *const system_names[_SYSTEM_MAX] = {
+        [SYSTEM_IN_ROOT] = "root",
+        [SYSTEM_OF_HOST] = "host",
+        [SYSTEM_NIX] = "nix",
+};
+
+static System parse_system(const char *s) {
+        for (System i = 0; i < _SYSTEM_MAX; i++)
+                if (strcmp(system_names[i], s) == 0)
+                        return i;
+        return _SYSTEM_INVALID;
+}
+
+static int log_made(int r, const char *what) {
+        if (r == -ELOOP || r == -ENOTDIR)
+                return log_error_errno(r,
+                        "Refusing to use '%s' in the container's root: it is no directory, but "
+                        "maybe a link that the container made",
+                        what);
+        return r < 0 ? log_error_errno(r, "Failed to make '%s' in the container's root: %m", what)
+                     : 0;
+}
+
+/* Make the directory that @path is in. Return: a descriptor of it, with *ret_name set to the last
+ * part of @path; negative errno, logged. */
+static int make_parent(int root, const char *path, const char **ret_name) {
+        const char *slash = strrchr(path, '/');
+        char directory[PATH_MAX];
+        int fd;
+
+        if (!slash) {
+                fd = fcntl(root, F_DUPFD_CLOEXEC, 3);
+                *ret_name = path;
+                return fd < 0 ? log_error_errno(errno, "Failed to duplicate a descriptor: %m") : fd;
+        }
+
+        (void) snprintf(directory, sizeof(directory), "%.*s", (int) (slash - path), path);
+        fd = root_mkdir(root, directory, 0755);
+        *ret_name = slash + 1;
+        return fd < 0 ? log_made(fd, directory) : fd;
+}
+
+static int make_directory(int root, const char *path, mode_t mode) {
+        _cleanup_close_ int fd = root_mkdir(root, path, mode);
+
+        return log_made(fd, path);
+}
+
+static int make_file(int root, const char *path, const char *content, mode_t mode) {
+        const char *name;
+        _cleanup_close_ int directory = make_parent(root, path, &name);
+
+        if (directory < 0)
+                return directory;
+        return log_made(root_create(directory, name, content, strlen(content), mode), path);
+}
+
+static int make_link(int root, const char *path, const char *target) {
+        const char *name;
+        _cleanup_close_ int directory = make_parent(root, path, &name);
+
+        if (directory < 0)
+                return directory;
+        return log_made(root_symlink(directory, name, target), path);
+}
+
+static int copy_etc(int root) {
+        for (size_t i = 0; i < ELEMENTSOF(etc_copies); i++) {
+                char source[PATH_MAX], path[PATH_MAX];
+                const char *name;
+                int r;
+
+                (void) snprintf(source, sizeof(source), "/etc/%s", etc_copies[i]);
+                if (access(source, F_OK) < 0)
+                        continue;
+
+                (void) snprintf(path, sizeof(path), "etc/%s", etc_copies[i]);
+                _cleanup_close_ int directory = make_parent(root, path, &name);
+                if (directory < 0)
+                        return directory;
+
+                r = log_made(root_copy(source, directory, name), path);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* The fields of a line of passwd(5) or group(5) that matter. Return: whether it is of the system. */
+static bool is_system_entry(const char *line, size_t n) {
+        const char *p = memchr(line, ':', n);
+
+        p = p ? memchr(p + 1, ':', n - (size_t) (p + 1 - line)) : NULL;
+        if (!p || *line == '#' || *line == '+' || *line == '-')
+                return false;
+
+        long id = strtol(p + 1, NULL, 10);
+        return id <= SYSTEM_UID_MAX || id == NOBODY_UID;
+}
+
+/*
+ * The users and groups of the host's services, so that those of Services= find theirs and files
+ * in /usr keep their owners' names. Passwords stay outside: the shadow file made here locks all.
+ */
+static int copy_accounts(int root, const char *file, const char *shadow, const char *locked) {
+        _cleanup_str_ Str entries = {}, locks = {};
+        _cleanup_free_ char *text = NULL;
+        char source[PATH_MAX], path[PATH_MAX];
+        int r;
+
+        (void) snprintf(source, sizeof(source), "/etc/%s", file);
+        r = file_read(AT_FDCWD, source, HOST_FILE_MAX, &text, NULL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to read '%s': %m", source);
+
+        for (const char *line = text; *line;) {
+                size_t n = strcspn(line, "\n");
+
+                if (is_system_entry(line, n)) {
+                        str_appendf(&entries, "%.*s\n", (int) n, line);
+                        str_appendf(&locks, "%.*s:%s\n", (int) strcspn(line, ":"), line, locked);
+                }
+                line += n + (line[n] == '\n');
+        }
+        if (str_error(&entries) < 0 || str_error(&locks) < 0)
+                return log_oom();
+
+        (void) snprintf(path, sizeof(path), "etc/%s", shadow);
+        r = make_file(root, path, locks.data ? locks.data : "", 0600);
+        if (r < 0)
+                return r;
+
+        (void) snprintf(path, sizeof(path), "etc/%s", file);
+        return make_file(root, path, entries.data ? entries.data : "", 0644);
+}
+
+/*
+ * A machine ID of its own. With an empty one systemd would take this for a first boot and enable
+ * every unit that the host's /usr has; machine-id(5), "First Boot Semantics".
+ */
+static int make_machine_id(int root) {
+        uint8_t id[16];
+        char text[sizeof(id) * 2 + 2];
+
+        if (getrandom(id, sizeof(id), 0) != (ssize_t) sizeof(id))
+                return log_error_errno(errno, "Failed to make a machine ID: %m");
+
+        id[6] = (uint8_t) ((id[6] & 0x0f) | 0x40); /* a version 4 UUID, as machine-id(5) wants it */
+        id[8] = (uint8_t) ((id[8] & 0x3f) | 0x80);
+        for (size_t i = 0; i < sizeof(id); i++)
+                (void) snprintf(text + i * 2, 3, "%02x", id[i]);
+        text[sizeof(id) * 2] = '\n';
+        text[sizeof(id) * 2 + 1] = '\0';
+
+        return make_file(root, "etc/machine-id", text, 0444);
+}
+
+/* systemd-update-done.service(8): these say for which /usr the ConditionNeedsUpdate= services
+ * have run. All they would make of this /usr was made on the host and copied above. */
+static int mark_updated(int root) {
+        static const char *const paths[] = { "etc/.updated", "var/.updated" };
+        struct stat st;
+
+        if (stat("/usr", &st) < 0)
+                return log_error_errno(errno, "Failed to look at '/usr': %m");
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                const struct timespec times[] = { st.st_mtim, st.st_mtim };
+                const char *name;
+                _cleanup_close_ int directory = make_parent(root, paths[i], &name);
+
+                if (directory < 0)
+                        return directory;
+
+                int r = root_create(directory, name, "", 0, 0644);
+                if (r < 0)
+                        return log_made(r, paths[i]);
+                if (r > 0 && utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+                        return log_error_errno(
+                                errno, "Failed to set the time of '%s': %m", paths[i]);
+        }
+
+        return 0;
+}
+
+/* Link into /usr what the host links into it. */
+static int link_usr(int root) {
+        for (size_t i = 0; i < ELEMENTSOF(usr_links); i++) {
+                char path[16], target[PATH_MAX];
+                struct stat st;
+                ssize_t n;
+                int r;
+
+                (void) snprintf(path, sizeof(path), "/%s", usr_links[i]);
+                if (lstat(path, &st) < 0)
+                        continue;
+
+                n = S_ISLNK(st.st_mode) ? readlink(path, target, sizeof(target) - 1) : -1;
+                if (n < 0)
+                        return log_error_errno(EOPNOTSUPP,
+                                "System=host needs a host whose '%s' is a link into '/usr'", path);
+                target[n] = '\0';
+
+                r = make_link(root, usr_links[i], target);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int prepare_host(int root) {
+        static const struct {
+                const char *path;
+                mode_t mode;
+        } directories[] = {
+                { "root", 0700 },
+                { "var/lib/private", 0700 },
+        };
+        int r;
+
+        r = link_usr(root);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(directories); i++)
+                r = make_directory(root, directories[i].path, directories[i].mode);
+        /* nspawn looks for it before it mounts /usr over the empty one. */
+        if (r >= 0)
+                r = make_file(root, "usr/lib/os-release", "", 0644);
+        if (r >= 0)
+                r = make_link(root, "etc/os-release", "../usr/lib/os-release");
+        if (r >= 0)
+                r = make_machine_id(root);
+        if (r >= 0)
+                r = copy_etc(root);
+        if (r >= 0)
+                r = copy_accounts(root, "passwd", "shadow", "*:::::::");
+        if (r >= 0)
+                r = copy_accounts(root, "group", "gshadow", "*::");
+        return r < 0 ? r : mark_updated(root);
+}
+
+/* The root of a NixOS container, as NixOS itself makes it. */
+static int prepare_nix(int root, const char *machine) {
+        static const struct {
+                const char *path;
+                mode_t mode;
+        } directories[] = {
+                { "etc", 0755 },
+                { "usr/bin", 0755 },
+                { "var/lib/private", 0700 },
+                { "root", 0700 },
+        };
+        static const char *const shared[] = { "/nix/var/nix/db", "/nix/var/nix/daemon-socket" };
+        static const char *const own[] = { "profiles", "gcroots" };
+        char path[PATH_MAX];
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(directories); i++)
+                r = make_directory(root, directories[i].path, directories[i].mode);
+        if (r >= 0)
+                r = make_file(root, "etc/os-release", "", 0644);
+        if (r >= 0)
+                r = make_file(root, "etc/machine-id", "", 0644);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < ELEMENTSOF(shared); i++) {
+                r = mkdir_parents(shared[i], 0755);
+                if (r < 0)
+                        return log_error_errno(r, "Failed to make '%s': %m", shared[i]);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(own); i++) {
+                (void) snprintf(
+                        path, sizeof(path), "/nix/var/nix/%s/per-container/%s", own[i], machine);
+                r = mkdir_parents(path, 0755);
+                if (r < 0)
+                        return log_error_errno(r, "Failed to make '%s': %m", path);
+        }
+
+        return 0;
+}
+
+/* nspawn would refuse the root as well, but its words do not say what to do. */
+static int check_root(int root, const char *path) {
+        static const char *const files[] = { "etc/os-release", "usr/lib/os-release" };
+
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                int r = root_has(root, files[i]);
+
+                if (r < 0)
+                        return log_error_errno(r, "Failed to look into '%s': %m", path);
+                if (r > 0)
+                        return 0;
+        }
+
+        log_error("No operating system is in '%s': neither etc/os-release nor usr/lib/os-release "
+                  "exists there. Install one (with debootstrap, dnf --installroot, ...), or share "
+                  "the host's with System=host.",
+                path);
+        return -ENOENT;
+}
+
+static int prepare(const char *machine, const char *path, System system) {
+        _cleanup_close_ int root = -EBADF;
+        int r;
+
+        root = root_open(path);
+        if (root < 0)
+                return log_error_errno(root, "Failed to make or open the root '%s': %m", path);
+
+        switch (system) {
+        case SYSTEM_OF_HOST:
+                r = prepare_host(root);
+                break;
+        case SYSTEM_NIX:
+                r = prepare_nix(root, machine);
+                break;
+        default:
+                r = check_root(root, path);
+        }
+
+        return r;
+}
+
+/* Let machinectl find a root that is elsewhere. */
+static int link_machine(const char *machine, const char *path) {
+        int r = machine_link(machine, path);
+
+        if (r < 0)
+                return log_error_errno(
+                        r, "Failed to link '" MACHINES_DIR "/%s' to '%s': %m", machine, path);
+        if (r == 0)
+                log_warning("'" MACHINES_DIR
+                            "/%s' exists and is not ours: machinectl shows it in place "
+                            "of '%s'.",
+                        machine, path);
+        return 0;
+}
+
+static void help(void) {
+        printf("%s --root=PATH [--system=root|host|nix] NAME\n\n"
+               "Make the root of a container ready for its start.\n\n"
+               "  -h --help         Show this help\n"
+               "     --root=PATH    The container's root directory, made if missing\n"
+               "     --system=KIND  What is in it: a whole system, one that shares the host's\n"
+               "                    /usr, or one of a NixOS profile\n\n"
+               "Called by the container's unit; see spawnlet.container(5).\n",
+                program_invocation_short_name);
+}
+
+int main(int argc, char *argv[]) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "root", required_argument, NULL, 'r' },
+                { "system", required_argument, NULL, 's' },
+                {},
+        };
+        const char *root = NULL;
+        System system = SYSTEM_IN_ROOT;
+        int r;
+
+        log_setup("spawnlet-root", log_target_of_service());
+        umask(0);
+
+        for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
+                switch (c) {
+                case 'h':
+                        help();
+                        return EXIT_SUCCESS;
+                case 'r':
+                        root = optarg;
+                        break;
+                case 's':
+                        system = parse_system(optarg);
+                        if (system < 0) {
+                                log_error("--system=%s: not one of root, host and nix", optarg);
+                                return EXIT_FAILURE;
+                        }
+                        break;
+                default:
+                        return EXIT_FAILURE;
+                }
+
+        if (!root || argc - optind != 1 || !machine_name_is_valid(argv[optind])) {
+                log_error("Takes --root= and the name of a container, see --help");
+                return EXIT_FAILURE;
+        }
+
+        r = prepare(argv[optind], root, system);
+        if (r >= 0)
+                r = link_machine(argv[optind], root);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
