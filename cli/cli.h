@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the verbs of `spawnlet` share: their options, their table row, small helpers.
+ */
+
+#include <jansson.h>
+
+#include "common/base/search.h"
+#include "common/bus/bus.h"
+
+/* Exit codes beside 0 and 1; spawnlet(1), EXIT STATUS. */
+#define EXIT_USAGE 2
+
+typedef struct Cli {
+        bool json;      /* --json */
+        bool strict;    /* --strict: warnings count as errors */
+        bool from_unit; /* --from-unit: called by the unit of a definition with errors */
+        char **args;    /* behind the verb, borrowed */
+} Cli;
+
+/* Each takes the options and returns the exit code of the program. */
+int verb_list(const Cli *cli);
+int verb_status(const Cli *cli);
+int verb_start(const Cli *cli);
+int verb_stop(const Cli *cli);
+int verb_restart(const Cli *cli);
+int verb_reload(const Cli *cli);
+int verb_check(const Cli *cli);
+int verb_show_ip(const Cli *cli);
+int verb_run(const Cli *cli);
+int verb_shell(const Cli *cli);
+
+/** cli_print_json() - print a value on standard output; takes over the reference. Return: exit code. */
+int cli_print_json(json_t *value);
+
+/**
+ * cli_open_bus() - connect to the system bus
+ *
+ * Return: 0 or negative errno, logged.
+ */
+int cli_open_bus(Bus **ret);
+
+/**
+ * cli_units() - the units of the containers named on the command line
+ * @ret: a list, owned by the caller
+ *
+ * Return: 0 or negative errno, logged.
+ */
+int cli_units(char *const *names, char ***ret);
+
+/**
+ * cli_addresses() - the addresses of a container
+ * @d: its definition; may be NULL
+ * @ret: those of the running container, else those declared, without prefix; a list owned by
+ *       the caller
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int cli_addresses(const char *name, const Definition *d, char ***ret);
+
+/** cli_strings() - a JSON array of a list of strings. Return: it, or NULL out of memory. */
+json_t *cli_strings(char *const *l);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* `spawnlet start`, `stop`, `restart`, `reload` and `status`: systemd does it, we name the units. */
+
+#include "cli/cli.h"
+#include "common/base/log.h"
+#include "common/base/name.h"
+
+static void report(const char *unit, const char *result, void *userdata) {
+        _cleanup_free_ char *name = NULL;
+
+        (void) userdata;
+        if (strcmp(result, "done") == 0 || unit_name_to_machine(unit, &name) < 0)
+                return;
+
+        /* A single word is a job's result, a sentence is why there is no job. */
+        if (strchr(result, ' '))
+                log_error("%s: %s", name, result);
+        else
+                log_error("%s: the job ended as '%s'; `spawnlet status %s` shows why.", name,
+                        result, name);
+}
+
+static int run_jobs(const Cli *cli, const char *method) {
+        _cleanup_(bus_freep) Bus *bus = NULL;
+        _cleanup_strv_ char **units = NULL;
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        if (cli_units(cli->args, &units) < 0)
+                return EXIT_USAGE;
+        if (cli_open_bus(&bus) < 0)
+                return EXIT_FAILURE;
+
+        r = bus_run_jobs(bus, method, units, report, NULL, &error);
+        if (r < 0)
+                log_error("Failed to talk to systemd: %s", error);
+
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int verb_start(const Cli *cli) {
+        return run_jobs(cli, "StartUnit");
+}
+
+int verb_stop(const Cli *cli) {
+        return run_jobs(cli, "StopUnit");
+}
+
+int verb_restart(const Cli *cli) {
+        return run_jobs(cli, "RestartUnit");
+}
+
+int verb_reload(const Cli *cli) {
+        return run_jobs(cli, "ReloadUnit");
+}
+
+int verb_status(const Cli *cli) {
+        _cleanup_strv_ char **units = NULL, **command = NULL;
+
+        if (cli_units(cli->args, &units) < 0)
+                return EXIT_USAGE;
+
+        /* systemctl shows what administrators know how to read, its exit code included. */
+        if (strv_extend(&command, "systemctl") < 0 || strv_extend(&command, "status") < 0 ||
+                (!units && strv_extend(&command, "container-*.service") < 0)) {
+                log_oom();
+                return EXIT_FAILURE;
+        }
+        STRV_FOREACH(u, units)
+                if (strv_extend(&command, *u) < 0) {
+                        log_oom();
+                        return EXIT_FAILURE;
+                }
+
+        (void) execvp(command[0], command);
+        (void) log_error_errno(errno, "Failed to run systemctl: %m");
+        return EXIT_FAILURE;
+}

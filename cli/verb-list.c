@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* `spawnlet list` and `spawnlet show-ip`: what containers there are, and where. */
+
+#include "cli/cli.h"
+#include "common/base/log.h"
+#include "common/base/name.h"
+
+typedef struct Row {
+        char *name;
+        char *state; /* "running", "failed", ..., as systemctl's; "invalid" for a bad definition */
+        char **addresses;
+        char *source; /* the definition's file; NULL when it is gone and the container still runs */
+} Row;
+
+typedef struct Table {
+        Row *rows;
+        size_t n;
+} Table;
+
+static void table_done(Table *t) {
+        for (size_t i = 0; i < t->n; i++) {
+                free(t->rows[i].name);
+                free(t->rows[i].state);
+                free(t->rows[i].source);
+                strv_free(t->rows[i].addresses);
+        }
+        free(t->rows);
+}
+
+static Row *table_find(const Table *t, const char *name) {
+        for (size_t i = 0; i < t->n; i++)
+                if (strcmp(t->rows[i].name, name) == 0)
+                        return &t->rows[i];
+        return NULL;
+}
+
+static int table_add(
+        Table *t, const char *name, const Definition *d, const char *source, const char *state) {
+        Row new = {};
+        Row *rows = reallocarray(t->rows, t->n + 1, sizeof(Row));
+
+        if (!rows)
+                return -ENOMEM;
+        t->rows = rows;
+        t->rows[t->n++] = new; /* from here on freed with the table */
+
+        Row *row = &t->rows[t->n - 1];
+        if (str_replace(&row->name, name) < 0 || str_replace(&row->state, state) < 0 ||
+                str_replace(&row->source, source) < 0)
+                return -ENOMEM;
+        return cli_addresses(name, d, &row->addresses);
+}
+
+static int add_declared(Table *t) {
+        _cleanup_(search_freep) Search *search = NULL;
+        _cleanup_diags_ Diags ignored = {};
+        int r;
+
+        r = search_new(&search, &ignored);
+        for (size_t i = 0; r >= 0 && i < search->n_candidates; i++) {
+                _cleanup_(definition_freep) Definition *d = NULL;
+                _cleanup_diags_ Diags diags = {};
+
+                r = search_load(search, &search->candidates[i], &diags, &d);
+                if (r >= 0 && d)
+                        r = table_add(t, d->name, d, search->candidates[i].path,
+                                diags_count(&diags, SEVERITY_ERROR) > 0 ? "invalid" : "stopped");
+        }
+
+        return r < 0 ? log_oom() : 0;
+}
+
+/* One word for people out of systemd's two. */
+static const char *state_word(const BusUnit *u) {
+        static const struct {
+                const char *active, *word;
+        } words[] = {
+                { "active", "running" },
+                { "inactive", "stopped" },
+                { "activating", "starting" },
+                { "deactivating", "stopping" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcmp(words[i].active, u->active) == 0)
+                        return words[i].word;
+        return u->active;
+}
+
+static int add_states(Table *t) {
+        _cleanup_(bus_freep) Bus *bus = NULL;
+        _cleanup_free_ char *error = NULL;
+        BusUnit *units;
+        size_t n;
+        int r;
+
+        r = cli_open_bus(&bus);
+        if (r < 0)
+                return r;
+
+        r = bus_list_containers(bus, &units, &n, &error);
+        if (r < 0)
+                return log_error_errno(r, "Failed to list units: %s", error);
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                _cleanup_free_ char *name = NULL;
+
+                if (unit_name_to_machine(units[i].name, &name) < 0)
+                        continue; /* somebody else's unit of that form */
+
+                Row *row = table_find(t, name);
+                bool stopped = strcmp(units[i].active, "inactive") == 0;
+                if (row && !(stopped && strcmp(row->state, "invalid") == 0))
+                        r = str_replace(&row->state, state_word(&units[i]));
+                else if (!row && !stopped)
+                        r = table_add(t, name, NULL, NULL, state_word(&units[i]));
+        }
+
+        bus_units_free(units, n);
+        return r < 0 ? log_oom() : 0;
+}
+
+static int print_json(const Table *t) {
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < t->n; i++) {
+                const Row *row = &t->rows[i];
+                json_t *object =
+                        json_pack("{s:s, s:s, s:o, s:s?}", "name", row->name, "state", row->state,
+                                "addresses", cli_strings(row->addresses), "source", row->source);
+
+                if (json_array_append_new(array, object) < 0) {
+                        json_decref(array);
+                        array = NULL;
+                        break;
+                }
+        }
+
+        return cli_print_json(array);
+}
+
+static void print_table(const Table *t) {
+        int width = (int) strlen("NAME");
+
+        if (t->n == 0) {
+                log_info("No containers.");
+                return;
+        }
+
+        for (size_t i = 0; i < t->n; i++)
+                width = MAX(width, (int) strlen(t->rows[i].name));
+
+        printf("%-*s %-9s %s\n", width, "NAME", "STATE", "ADDRESSES");
+        for (size_t i = 0; i < t->n; i++) {
+                printf("%-*s %-9s ", width, t->rows[i].name, t->rows[i].state);
+                STRV_FOREACH(a, t->rows[i].addresses)
+                        printf("%s%s", a == t->rows[i].addresses ? "" : " ", *a);
+                puts(t->rows[i].addresses ? "" : "-");
+        }
+}
+
+int verb_list(const Cli *cli) {
+        _cleanup_(table_done) Table table = {};
+
+        if (add_declared(&table) < 0 || add_states(&table) < 0)
+                return EXIT_FAILURE;
+        if (cli->json)
+                return print_json(&table);
+
+        print_table(&table);
+        return EXIT_SUCCESS;
+}
+
+int verb_show_ip(const Cli *cli) {
+        _cleanup_(search_freep) Search *search = NULL;
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_diags_ Diags diags = {};
+        _cleanup_strv_ char **addresses = NULL;
+        const char *name = cli->args[0];
+        int r;
+
+        r = search_new(&search, &diags);
+        if (r < 0) {
+                log_oom();
+                return EXIT_FAILURE;
+        }
+
+        const Candidate *candidate = search_find(search, name);
+        if (candidate)
+                r = search_load(search, candidate, &diags, &d);
+        if (r >= 0)
+                r = machine_name_is_valid(name) ? cli_addresses(name, d, &addresses) : 0;
+        if (r < 0) {
+                log_oom();
+                return EXIT_FAILURE;
+        }
+
+        if (!addresses && !candidate) {
+                log_error("There is no container '%s'.", name);
+                return EXIT_FAILURE;
+        }
+        if (cli->json)
+                return cli_print_json(cli_strings(addresses));
+        if (!addresses) {
+                log_error("Container '%s' has no address.", name);
+                return EXIT_FAILURE;
+        }
+
+        STRV_FOREACH(a, addresses)
+                puts(*a);
+        return EXIT_SUCCESS;
+}
