@@ -423,11 +423,22 @@ static int check_network(const Definition *d, Diags *diags) {
                         return r;
         }
 
-        const Setting *users = definition_find(d, KEY_PRIVATE_USERS);
-        if (users && parse_boolean(users->value) != 0 && definition_private_network(d))
-                return complain(diags, users, "use Private=no in [Network], or PrivateUsers=no",
-                        "private users cannot have a private network in this version");
+        return 0;
+}
 
+/* nspawn cannot join a network namespace with private users before systemd 261, and files that are
+ * shared with the host would belong to nobody inside without mapped mounts. */
+static int check_users(const Definition *d, Diags *diags) {
+        const Setting *users = definition_find(d, KEY_PRIVATE_USERS);
+
+        if (!users || parse_boolean(users->value) == 0)
+                return 0;
+        if (definition_private_network(d))
+                return complain(diags, users, "use Private=no in [Network], or PrivateUsers=no",
+                        "private users with a private network are not supported by this version");
+        if (definition_system(d) != SYSTEM_ROOT)
+                return complain(diags, users, "install a system in Root=, or use PrivateUsers=no",
+                        "private users with System= are not supported by this version");
         return 0;
 }
 
@@ -466,5 +477,6 @@ int definition_check(const Definition *d, Diags *diags) {
                         return r;
         }
 
-        return check_network(d, diags);
+        r = check_users(d, diags);
+        return r < 0 ? r : check_network(d, diags);
 }

@@ -3,6 +3,7 @@
 #include "common/kernel/namespace.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -62,6 +63,13 @@ static int in_own_user_namespace(pid_t init) {
         return own.st_dev != other.st_dev || own.st_ino != other.st_ino;
 }
 
+/* The host's root has no name in another user namespace: become that one's. */
+static int become_root(void) {
+        if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+                return -errno;
+        return 0;
+}
+
 /* What is executed inside is the container's own: it must not get more than its init has. */
 static int drop_capabilities(uint64_t keep) {
         for (int c = 0; c < 64; c++) {
@@ -98,6 +106,12 @@ int namespace_enter(pid_t init, int pidfd) {
 
         if (setns(pidfd, flags) < 0)
                 return -errno;
+
+        if (flags & CLONE_NEWUSER) {
+                r = become_root();
+                if (r < 0)
+                        return r;
+        }
 
         return drop_capabilities(capabilities);
 }
