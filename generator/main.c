@@ -116,6 +116,39 @@ static int generate_one(Generator *g, const Search *search, const Candidate *can
         return d ? write_unit(g, d, &diags) : 0;
 }
 
+/* A container that runs, and whose definition was removed or masked, needs a unit to be stopped by. */
+static int generate_orphan(Generator *g, const char *name) {
+        _cleanup_free_ char *unit = NULL, *text = NULL;
+        int r;
+
+        if (unit_name(name, &unit) < 0)
+                return log_oom();
+        if (faccessat(g->dir, unit, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 0;
+
+        if (unit_orphan_text(name, &text) < 0)
+                return log_oom();
+
+        r = file_create(g->dir, unit, text, strlen(text), 0644);
+        return r < 0 ? log_error_errno(r, "Failed to write unit '%s': %m", unit) : 0;
+}
+
+static int generate_orphans(Generator *g) {
+        _cleanup_closedir_ DIR *d = opendir(SPAWNLET_STARTED_DIR);
+        int r = 0;
+
+        if (!d)
+                return errno == ENOENT
+                        ? 0
+                        : log_error_errno(errno, "Failed to open '" SPAWNLET_STARTED_DIR "': %m");
+
+        for (const struct dirent *entry; (entry = readdir(d));)
+                if (machine_name_is_valid(entry->d_name) && generate_orphan(g, entry->d_name) < 0)
+                        r = -EIO;
+
+        return r;
+}
+
 static int generate(const char *directory) {
         _cleanup_(search_freep) Search *search = NULL;
         _cleanup_close_ int dir = -EBADF;
@@ -136,6 +169,10 @@ static int generate(const char *directory) {
         for (size_t i = 0; i < search->n_candidates; i++)
                 if (generate_one(&g, search, &search->candidates[i]) < 0)
                         g.failed = true;
+
+        /* Another search path is for trying things out, apart from what runs. */
+        if (!getenv("SPAWNLET_PATH") && generate_orphans(&g) < 0)
+                g.failed = true;
 
         /* machines.target is part of systemd and may be not enabled: containers that start at
          * boot bring it along. */

@@ -49,6 +49,11 @@ static int clean_up(const char *machine) {
                 r = log_error_errno(
                         q, "Failed to remove the link '" MACHINES_DIR "/%s': %m", machine);
 
+        q = machine_unmark_started(machine);
+        if (q < 0)
+                r = log_error_errno(
+                        q, "Failed to remove '" SPAWNLET_STARTED_DIR "/%s': %m", machine);
+
         return r;
 }
 

@@ -462,6 +462,13 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
 
+        r = machine_mark_started(argv[optind]);
+        if (r < 0) {
+                (void) log_error_errno(
+                        r, "Failed to make a file in '" SPAWNLET_STARTED_DIR "': %m");
+                return EXIT_FAILURE;
+        }
+
         r = prepare(argv[optind], root, system);
         if (r >= 0)
                 r = link_machine(argv[optind], root);

@@ -26,7 +26,6 @@
  */
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -41,20 +40,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/macro.h"
+#include "common/base/name.h"
 
 /* The unit test has its own. */
 #ifndef SPAWNLET_HOSTS_DIR
-#define SPAWNLET_HOSTS_DIR "/run/spawnlet/hosts"
+#define SPAWNLET_HOSTS_DIR SPAWNLET_RUN_DIR "/hosts"
 #endif
 
 #define DOMAIN_SUFFIX ".containers"
 #define DOMAIN_SUFFIX_LENGTH (sizeof(DOMAIN_SUFFIX) - 1)
 
 /* Limits, so that a lookup has a bounded cost whatever lies in the directory. */
-#define MACHINE_NAME_LENGTH_MAX 64U /* HOST_NAME_MAX, which is systemd's limit, too */
-#define ADDRESSES_MAX 64U           /* of one container, further ones are ignored */
-#define FILE_SIZE_MAX 4096U         /* 64 addresses take 64 * INET6_ADDRSTRLEN = 2944 */
+#define ADDRESSES_MAX 64U   /* of one container, further ones are ignored */
+#define FILE_SIZE_MAX 4096U /* 64 addresses take 64 * INET6_ADDRSTRLEN = 2944 */
 #define DIRECTORY_ENTRIES_MAX 65536U
 
 #define _public_ __attribute__((__visibility__("default")))
@@ -73,7 +71,7 @@ typedef struct Address {
 } Address;
 
 typedef struct Host {
-        char name[MACHINE_NAME_LENGTH_MAX + 1]; /* valid, in the case of the file's name */
+        char name[MACHINE_NAME_MAX + 1]; /* valid, in the case of the file's name */
         Address addresses[ADDRESSES_MAX];
         size_t n_addresses;
 } Host;
@@ -83,8 +81,6 @@ typedef struct Buffer {
         char *data;
         size_t size;
 } Buffer;
-
-DEFINE_CLEANUP(DIR *, closedir);
 
 static inline void restore_errno(const int *saved) {
         errno = *saved;
@@ -107,36 +103,9 @@ static bool ascii_equal_ignoring_case(const char *a, const char *b, size_t n) {
         return true;
 }
 
-static bool ascii_is_alphanumeric(char c) {
-        char lower = ascii_lower(c);
-
-        return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* As systemd's hostname_is_valid(): labels of letters, digits and inner hyphens. So a valid name
- * has no '/', is not "." or "..", and is no hidden file, such as one that is still written. */
-static bool machine_name_is_valid(const char *name, size_t length) {
-        char previous = '.';
-
-        if (length == 0 || length > MACHINE_NAME_LENGTH_MAX)
-                return false;
-
-        for (size_t i = 0; i < length; i++) {
-                if (name[i] == '.' || name[i] == '-') {
-                        if (previous == '.' || (previous == '-' && name[i] == '.'))
-                                return false;
-                } else if (!ascii_is_alphanumeric(name[i]))
-                        return false;
-
-                previous = name[i];
-        }
-
-        return ascii_is_alphanumeric(previous);
-}
-
 /* "NAME.containers" or "NAME.containers." to "NAME"; false for what is not of our domain. */
 static bool machine_name_from_host_name(
-        const char *host_name, char ret[static MACHINE_NAME_LENGTH_MAX + 1]) {
+        const char *host_name, char ret[static MACHINE_NAME_MAX + 1]) {
 
         size_t length = strlen(host_name);
 
@@ -150,12 +119,12 @@ static bool machine_name_from_host_name(
         if (!ascii_equal_ignoring_case(host_name + length, DOMAIN_SUFFIX, DOMAIN_SUFFIX_LENGTH))
                 return false;
 
-        if (!machine_name_is_valid(host_name, length))
+        if (length > MACHINE_NAME_MAX)
                 return false;
 
         memcpy(ret, host_name, length);
         ret[length] = '\0';
-        return true;
+        return machine_name_is_valid(ret);
 }
 
 /* Addresses */
@@ -275,7 +244,7 @@ static const char *hosts_next(DIR *dir, unsigned *n_entries) {
                 if (!entry)
                         break;
 
-                if (machine_name_is_valid(entry->d_name, strlen(entry->d_name)))
+                if (machine_name_is_valid(entry->d_name))
                         return entry->d_name;
         }
 
@@ -287,7 +256,7 @@ static bool hosts_find_ignoring_case(DIR *dir, char *name) {
         size_t size = strlen(name) + 1;
         const char *candidate;
         unsigned n_entries = 0;
-        char best[MACHINE_NAME_LENGTH_MAX + 1] = "";
+        char best[MACHINE_NAME_MAX + 1] = "";
 
         while ((candidate = hosts_next(dir, &n_entries)))
                 if (strlen(candidate) + 1 == size &&
@@ -304,13 +273,13 @@ static bool hosts_find_ignoring_case(DIR *dir, char *name) {
 
 static int host_find_by_name(const char *host_name, Host *ret) {
         PROTECT_ERRNO;
-        char name[MACHINE_NAME_LENGTH_MAX + 1];
+        char name[MACHINE_NAME_MAX + 1];
         int r;
 
         if (!machine_name_from_host_name(host_name, name))
                 return -ENOENT;
 
-        _cleanup_(closedirp) DIR *dir = opendir(SPAWNLET_HOSTS_DIR);
+        _cleanup_closedir_ DIR *dir = opendir(SPAWNLET_HOSTS_DIR);
         if (!dir)
                 return -errno;
 
@@ -333,7 +302,7 @@ static int host_find_by_address(const Address *address, Host *ret) {
         const char *name;
         unsigned n_entries = 0;
 
-        _cleanup_(closedirp) DIR *dir = opendir(SPAWNLET_HOSTS_DIR);
+        _cleanup_closedir_ DIR *dir = opendir(SPAWNLET_HOSTS_DIR);
         if (!dir)
                 return -errno;
 

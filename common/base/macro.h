@@ -6,6 +6,7 @@
  * systemd's coding style has them. Nothing in here allocates, logs or can fail.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,8 +56,8 @@ static inline void close_fdp(int *fd) {
                 (void) close(*fd);
 }
 
-DEFINE_CLEANUP(FILE *, fclose);
+DEFINE_CLEANUP(DIR *, closedir);
 
 #define _cleanup_free_ _cleanup_(freep)
 #define _cleanup_close_ _cleanup_(close_fdp)
-#define _cleanup_fclose_ _cleanup_(fclosep)
+#define _cleanup_closedir_ _cleanup_(closedirp)

@@ -14,6 +14,7 @@
 #define MACHINE_NAME_MAX 64U
 
 #define SPAWNLET_RUN_DIR "/run/spawnlet"
+#define SPAWNLET_STARTED_DIR SPAWNLET_RUN_DIR "/started" /* a file for each running container */
 #define MACHINES_DIR "/var/lib/machines"
 
 /**

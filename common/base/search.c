@@ -2,7 +2,6 @@
 
 #include "common/base/search.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "common/base/file.h"
@@ -96,13 +95,8 @@ static int list_entry(Search *s, const char *dir, const char *file, size_t prior
         return 0;
 }
 
-static void closedirp(DIR **d) {
-        if (*d)
-                (void) closedir(*d);
-}
-
 static int list_dir(Search *s, const char *dir, size_t priority, Diags *diags) {
-        _cleanup_(closedirp) DIR *d = opendir(dir);
+        _cleanup_closedir_ DIR *d = opendir(dir);
         int r;
 
         if (!d && (errno == ENOENT || errno == ENOTDIR))
@@ -243,7 +237,7 @@ static int add_dropin(Dropins *d, const char *dir, const char *file) {
 }
 
 static int list_dropins(const char *dir, Dropins *dropins, Diags *diags) {
-        _cleanup_(closedirp) DIR *d = opendir(dir);
+        _cleanup_closedir_ DIR *d = opendir(dir);
         const struct dirent *entry;
         int r;
 

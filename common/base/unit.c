@@ -36,8 +36,6 @@ static const char service_head[] = "\n[Service]\n"
                                    "Delegate=yes\n"
                                    "KillMode=mixed\n"
                                    "TasksMax=16384\n"
-                                   "Restart=on-failure\n"
-                                   "RestartForceExitStatus=133\n"
                                    "SuccessExitStatus=133\n"
                                    "# A helper that is interrupted by a stop is no failure.\n"
                                    "SuccessExitStatus=SIGTERM\n"
@@ -316,9 +314,11 @@ static void append_stop(Str *s, const Definition *d) {
                 str_appendf(s, "%llums", (unsigned long long) (timeout / USEC_PER_MSEC));
         str_append(s, " $MAINPID\n");
 
-        if (definition_private_network(d))
-                str_appendf(s, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-network down %s\n", d->name);
-        str_appendf(s, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-cleanup %s\n", d->name);
+        /* Also without a network: it may have been started with one, before the definition changed. */
+        str_appendf(s,
+                "ExecStopPost=" LIBEXEC_DIR "/spawnlet-network down %s\n"
+                "ExecStopPost=" LIBEXEC_DIR "/spawnlet-cleanup %s\n",
+                d->name, d->name);
 }
 
 int unit_text(const Definition *d, char **ret) {
@@ -334,6 +334,7 @@ int unit_text(const Definition *d, char **ret) {
         append_unit_section(&s, d, root);
 
         str_append(&s, service_head);
+        str_append(&s, "Restart=on-failure\nRestartForceExitStatus=133\n");
         /* The only hint nspawn 252 takes about a root whose systemd it cannot look at. */
         if (definition_system(d) != SYSTEM_ROOT)
                 str_append(&s, "Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1\n");
@@ -348,31 +349,47 @@ int unit_text(const Definition *d, char **ret) {
         return str_take(&s, ret);
 }
 
-int unit_stub_text(const Definition *d, const Diags *diags, char **ret) {
-        _cleanup_free_ char *reason = NULL;
+/* A unit that cannot be started, but can stop what was started before the definition was lost
+ * or spoiled: systemd forgets the unit's former commands at a daemon-reload. */
+static int stub_text(const Definition *d, const char *reason, char **ret) {
         _cleanup_str_ Str s = {};
+
+        append_header(&s, d);
+        str_appendf(&s, "\n[Unit]\nDescription=Container '%s', ", d->name);
+        word_append_text(&s, reason);
+        str_append(&s, "\n");
+        if (d->files)
+                append_source_path(&s, d);
+
+        str_append(&s, service_head);
+        str_appendf(&s, "SyslogIdentifier=container-%s\n", d->name);
+        str_appendf(&s, "ExecStart=" BIN_DIR "/spawnlet check --from-unit %s\n", d->name);
+        append_stop(&s, d);
+
+        return str_take(&s, ret);
+}
+
+int unit_stub_text(const Definition *d, const Diags *diags, char **ret) {
+        _cleanup_free_ char *text = NULL, *reason = NULL;
         int r;
 
-        for (size_t i = 0; i < diags->n && !reason; i++)
+        for (size_t i = 0; i < diags->n && !text; i++)
                 if (diags->items[i].severity == SEVERITY_ERROR) {
-                        r = diag_format(&diags->items[i], &reason);
+                        r = diag_format(&diags->items[i], &text);
                         if (r < 0)
                                 return r;
                 }
 
-        append_header(&s, d);
-        str_appendf(&s, "\n[Unit]\nDescription=Container '%s', not valid: ", d->name);
-        word_append_text(&s, reason ? reason : "");
-        str_append(&s, "\n");
-        append_source_path(&s, d);
-        str_appendf(&s,
-                "\n[Service]\n"
-                "Type=oneshot\n"
-                "SyslogIdentifier=container-%s\n"
-                "ExecStart=" BIN_DIR "/spawnlet check --from-unit %s\n",
-                d->name, d->name);
+        r = str_format(&reason, "not valid: %s", text ? text : "");
+        return r < 0 ? r : stub_text(d, reason, ret);
+}
 
-        return str_take(&s, ret);
+int unit_orphan_text(const char *name, char **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        int r;
+
+        r = definition_new(name, &d);
+        return r < 0 ? r : stub_text(d, "whose definition is gone", ret);
 }
 
 static int append_install_links(const Setting *s, const char *unit, char ***links) {

@@ -26,6 +26,17 @@ int unit_text(const Definition *d, char **ret);
 int unit_stub_text(const Definition *d, const Diags *diags, char **ret);
 
 /**
+ * unit_orphan_text() - the unit of a running container whose definition is gone
+ * @name: the container
+ * @ret: the content of container-NAME.service, owned by the caller
+ *
+ * It can stop the container, and says why it cannot start it again.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int unit_orphan_text(const char *name, char **ret);
+
+/**
  * unit_links() - the links that [Install] and AutoStart= ask for
  * @ret: their names relative to the generator's directory, such as
  *       "machines.target.wants/container-web.service" or "alias.service"; a list owned by

@@ -2,7 +2,6 @@
 
 #include "common/kernel/cgroup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -56,13 +55,8 @@ int cgroup_of_own_unit(char **ret) {
         return 0;
 }
 
-static void closedirp(DIR **d) {
-        if (*d)
-                (void) closedir(*d);
-}
-
 static int find_below(const char *directory, const char *unit, unsigned depth, char **ret) {
-        _cleanup_(closedirp) DIR *d = opendir(directory);
+        _cleanup_closedir_ DIR *d = opendir(directory);
         const struct dirent *entry;
 
         if (!d)

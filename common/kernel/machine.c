@@ -2,6 +2,7 @@
 
 #include "common/kernel/machine.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -59,6 +60,29 @@ int machine_unlink(const char *machine) {
                 return -errno;
 
         return unlink(record) < 0 ? -errno : 0;
+}
+
+int machine_mark_started(const char *machine) {
+        char path[PATH_MAX];
+        int fd, r;
+
+        r = mkdir_parents(SPAWNLET_STARTED_DIR, 0755);
+        if (r < 0)
+                return r;
+
+        (void) snprintf(path, sizeof(path), SPAWNLET_STARTED_DIR "/%s", machine);
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+        if (fd < 0)
+                return -errno;
+        (void) close(fd);
+        return 0;
+}
+
+int machine_unmark_started(const char *machine) {
+        char path[PATH_MAX];
+
+        (void) snprintf(path, sizeof(path), SPAWNLET_STARTED_DIR "/%s", machine);
+        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int machine_remove_leftovers(const char *machine) {

@@ -2,7 +2,6 @@
 
 #include "common/kernel/root.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
@@ -77,11 +76,6 @@ int root_mkdir(int root, const char *path, mode_t mode) {
         return TAKE_FD(current);
 }
 
-static void closedirp(DIR **d) {
-        if (*d)
-                (void) closedir(*d);
-}
-
 /* Remove a file or a directory with all in it, following no link. */
 static int remove_all(int directory, const char *name) {
         if (unlinkat(directory, name, 0) == 0 || errno == ENOENT)
@@ -93,7 +87,7 @@ static int remove_all(int directory, const char *name) {
         if (fd < 0)
                 return -errno;
 
-        _cleanup_(closedirp) DIR *d = fdopendir(fd);
+        _cleanup_closedir_ DIR *d = fdopendir(fd);
         if (!d) {
                 (void) close(fd);
                 return -ENOMEM;
@@ -175,7 +169,7 @@ static int copy_any(int source_directory, const char *source_name, int directory
 
 static int copy_directory(int source, int directory, const char *name, const struct stat *st) {
         _cleanup_close_ int target = -EBADF;
-        _cleanup_(closedirp) DIR *d = NULL;
+        _cleanup_closedir_ DIR *d = NULL;
         int fd;
 
         if (mkdirat(directory, name, st->st_mode & 0755) < 0)
