@@ -32,7 +32,7 @@ int verb_show_ip(const Cli *cli);
 int verb_run(const Cli *cli);
 int verb_shell(const Cli *cli);
 
-/** cli_print_json() - print a value on standard output; takes over the reference. Return: exit code. */
+/** cli_print_json() - print a value, whose reference it takes over. Return: the exit code. */
 int cli_print_json(json_t *value);
 
 /**

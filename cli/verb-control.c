@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `spawnlet start`, `stop`, `restart`, `reload` and `status`: systemd does it, we name the units. */
+/* `spawnlet start`, `stop`, `restart`, `reload`, `status`: systemd does it, we name the units. */
 
 #include "cli/cli.h"
 #include "common/base/log.h"

@@ -23,11 +23,27 @@
 #include "common/base/unit.h"
 #include "config.h"
 
+typedef struct Link {
+        char *name; /* "UNIT" or "DIRECTORY/UNIT" */
+        char *unit; /* what it is to point to */
+} Link;
+
 typedef struct Generator {
-        int dir;         /* the directory that units are written to */
-        bool autostarts; /* some container is wanted by machines.target */
-        bool failed;     /* something could not be read or written: the exit status says so */
+        int dir;     /* the directory that units are written to */
+        Link *links; /* to be made when all units are there, whose names no link may take */
+        size_t n_links;
+        bool failed; /* something could not be read or written: the exit status says so */
 } Generator;
+
+static void generator_done(Generator *g) {
+        for (size_t i = 0; i < g->n_links; i++) {
+                free(g->links[i].name);
+                free(g->links[i].unit);
+        }
+        free(g->links);
+        if (g->dir >= 0)
+                (void) close(g->dir);
+}
 
 static int log_diags(const Diags *diags) {
         for (size_t i = 0; i < diags->n; i++) {
@@ -44,42 +60,60 @@ static int log_diags(const Diags *diags) {
         return 0;
 }
 
-/* Make the link @name, which is "UNIT" or "DIRECTORY/UNIT", to the unit @target. */
-static int make_link(Generator *g, const char *name, const char *target) {
-        const char *slash = strchr(name, '/');
+static int add_link(Generator *g, const char *name, const char *unit) {
+        Link *links = reallocarray(g->links, g->n_links + 1, sizeof(Link));
+
+        if (!links)
+                return -ENOMEM;
+        g->links = links;
+        links[g->n_links++] = (Link){}; /* from here on freed with the others */
+
+        int r = str_replace(&links[g->n_links - 1].name, name);
+        return r < 0 ? r : str_replace(&links[g->n_links - 1].unit, unit);
+}
+
+static int make_link(const Generator *g, const Link *l) {
+        const char *slash = strchr(l->name, '/');
         _cleanup_free_ char *directory = NULL, *relative = NULL;
 
         if (slash) {
-                directory = strndup(name, (size_t) (slash - name));
-                if (!directory || str_format(&relative, "../%s", target) < 0)
+                directory = strndup(l->name, (size_t) (slash - l->name));
+                if (!directory || str_format(&relative, "../%s", l->unit) < 0)
                         return -ENOMEM;
                 if (mkdirat(g->dir, directory, 0755) < 0 && errno != EEXIST)
                         return -errno;
-                target = relative;
         }
 
-        if (symlinkat(target, g->dir, name) < 0 && errno != EEXIST)
-                return -errno;
-        return 0;
+        return symlinkat(relative ? relative : l->unit, g->dir, l->name) < 0 ? -errno : 0;
 }
 
-static int write_links(Generator *g, const Definition *d, const char *unit) {
+static void make_links(Generator *g) {
+        for (size_t i = 0; i < g->n_links; i++) {
+                const Link *l = &g->links[i];
+                int r = make_link(g, l);
+
+                if (r >= 0)
+                        continue;
+                if (r == -EEXIST && !strchr(l->name, '/'))
+                        log_warning("'%s' is taken already, it does not become an alias of '%s'.",
+                                l->name, l->unit);
+                else if (r != -EEXIST) { /* written twice in one definition */
+                        (void) log_error_errno(
+                                r, "Failed to link '%s' to '%s': %m", l->name, l->unit);
+                        g->failed = true;
+                }
+        }
+}
+
+static int add_links(Generator *g, const Definition *d, const char *unit) {
         _cleanup_strv_ char **links = NULL;
         int r;
 
         r = unit_links(d, &links);
-        if (r < 0)
-                return r;
-
-        STRV_FOREACH(l, links) {
-                r = make_link(g, *l, unit);
-                if (r < 0)
-                        return log_error_errno(r, "Failed to link '%s' to '%s': %m", *l, unit);
-                if (str_starts_with(*l, "machines.target.wants/"))
-                        g->autostarts = true;
-        }
-
-        return 0;
+        STRV_FOREACH(l, links)
+                if (r >= 0)
+                        r = add_link(g, *l, unit);
+        return r < 0 ? log_oom() : 0;
 }
 
 static int write_unit(Generator *g, const Definition *d, const Diags *diags) {
@@ -97,7 +131,7 @@ static int write_unit(Generator *g, const Definition *d, const Diags *diags) {
         if (r < 0)
                 return log_error_errno(r, "Failed to write unit '%s': %m", unit);
 
-        return write_links(g, d, unit);
+        return add_links(g, d, unit);
 }
 
 static int generate_one(Generator *g, const Search *search, const Candidate *candidate) {
@@ -116,7 +150,7 @@ static int generate_one(Generator *g, const Search *search, const Candidate *can
         return d ? write_unit(g, d, &diags) : 0;
 }
 
-/* A container that runs, and whose definition was removed or masked, needs a unit to be stopped by. */
+/* A container that runs while its definition is gone or masked needs a unit to be stopped by. */
 static int generate_orphan(Generator *g, const char *name) {
         _cleanup_free_ char *unit = NULL, *text = NULL;
         int r;
@@ -150,20 +184,20 @@ static int generate_orphans(Generator *g) {
 }
 
 static int generate(const char *directory) {
+        _cleanup_(generator_done) Generator g = { .dir = -EBADF };
         _cleanup_(search_freep) Search *search = NULL;
-        _cleanup_close_ int dir = -EBADF;
         _cleanup_diags_ Diags diags = {};
         int r;
 
-        dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir < 0)
+        g.dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (g.dir < 0)
                 return log_error_errno(errno, "Failed to open directory '%s': %m", directory);
 
         r = search_new(&search, &diags);
         if (r < 0)
                 return log_oom();
 
-        Generator g = { .dir = dir, .failed = diags_count(&diags, SEVERITY_ERROR) > 0 };
+        g.failed = diags_count(&diags, SEVERITY_ERROR) > 0;
         (void) log_diags(&diags);
 
         for (size_t i = 0; i < search->n_candidates; i++)
@@ -174,14 +208,18 @@ static int generate(const char *directory) {
         if (!getenv("SPAWNLET_PATH") && generate_orphans(&g) < 0)
                 g.failed = true;
 
-        /* machines.target is part of systemd and may be not enabled: containers that start at
-         * boot bring it along. */
-        if (g.autostarts) {
-                r = make_link(&g, "multi-user.target.wants/machines.target", "machines.target");
-                if (r < 0)
-                        return log_error_errno(r, "Failed to link machines.target: %m");
-        }
+        /* machines.target is part of systemd, and may be not enabled: containers that start at boot
+         * bring it along. */
+        for (size_t i = 0; i < g.n_links; i++)
+                if (str_starts_with(g.links[i].name, "machines.target.wants/")) {
+                        r = add_link(
+                                &g, "multi-user.target.wants/machines.target", "machines.target");
+                        if (r < 0)
+                                return log_oom();
+                        break;
+                }
 
+        make_links(&g);
         return g.failed ? -EIO : 0;
 }
 

@@ -193,6 +193,22 @@ static int read_key(const Reader *r, const IniLine *l, const Key *key) {
         return 0;
 }
 
+/* An empty assignment of [Install] takes back the earlier ones; in [Unit] and [Service] that is for
+ * systemd to do. */
+static void reset_install(Definition *d, const char *name) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < d->n_settings; i++) {
+                Setting *s = &d->settings[i];
+
+                if (!s->key && strcmp(s->section, "Install") == 0 && strcmp(s->name, name) == 0)
+                        setting_done(s);
+                else
+                        d->settings[kept++] = *s;
+        }
+        d->n_settings = kept;
+}
+
 static int check_install(const Reader *r, const IniLine *l, bool *ret_valid) {
         Place place = place_of(r, l);
 
@@ -223,6 +239,9 @@ static int check_install(const Reader *r, const IniLine *l, bool *ret_valid) {
         return e;
 }
 
+static const char key_characters[] = "abcdefghijklmnopqrstuvwxyz"
+                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+
 static int read_pass_through(const Reader *r, const IniLine *l, const char *section) {
         bool valid = true;
         int e;
@@ -236,6 +255,14 @@ static int read_pass_through(const Reader *r, const IniLine *l, const char *sect
                                 "this line makes the unit a container's and cannot be changed");
                 }
 
+        /* systemd would skip a byte order mark in front of a key that is refused above. */
+        if (l->key[strspn(l->key, key_characters)] != '\0') {
+                Place place = place_of(r, l);
+
+                return diags_add(r->diags, SEVERITY_ERROR, &place, NULL,
+                        "a key has only letters, digits and '-'");
+        }
+
         if (strcmp(section, "Service") == 0 && str_starts_with(l->key, "Exec") && !*l->value) {
                 Place place = place_of(r, l);
 
@@ -247,6 +274,10 @@ static int read_pass_through(const Reader *r, const IniLine *l, const char *sect
                 e = check_install(r, l, &valid);
                 if (e < 0 || !valid)
                         return e;
+                if (!*l->value) {
+                        reset_install(r->definition, l->key);
+                        return 0;
+                }
         }
 
         char *name = strdup(l->key);
@@ -394,6 +425,55 @@ static int complain(Diags *diags, const Setting *s, const char *hint, const char
         return diags_add(diags, SEVERITY_ERROR, &place, hint, "%s", message);
 }
 
+static int check_address_count(const Definition *d, KeyId id, Diags *diags) {
+        unsigned n = 0;
+
+        for (const Setting *s = NULL; (s = definition_next(d, id, s));)
+                if (++n > ADDRESSES_MAX)
+                        return complain(diags, s, NULL, "more than 32 addresses");
+        return 0;
+}
+
+/* The family that an address of the definition has; AF_UNSPEC for "none". */
+static int family_of(const char *value) {
+        Address a;
+
+        return address_parse(value, &a, NULL) < 0 ? AF_UNSPEC : a.family;
+}
+
+static int check_gateway(const Definition *d, const Setting *gateway, Diags *diags) {
+        int family = family_of(gateway->value);
+        bool found = family == AF_UNSPEC;
+
+        for (const Setting *l = NULL; (l = definition_next(d, KEY_LOCAL_ADDRESS, l));)
+                found = found || family_of(l->value) == family;
+        if (!found)
+                return complain(diags, gateway,
+                        "add a LocalAddress=", "the container has no address of this family");
+
+        for (const Setting *g = NULL; (g = definition_next(d, KEY_GATEWAY, g)) && g != gateway;) {
+                if (family == AF_UNSPEC || family_of(g->value) == AF_UNSPEC)
+                        return complain(diags, gateway, "remove one of the two",
+                                "'none' contradicts another gateway");
+                if (family_of(g->value) == family)
+                        return complain(diags, gateway, "remove one of the two",
+                                "there is a gateway of this family already");
+        }
+
+        return 0;
+}
+
+static int check_gateways(const Definition *d, Diags *diags) {
+        for (const Setting *s = NULL; (s = definition_next(d, KEY_GATEWAY, s));) {
+                int r = check_gateway(d, s, diags);
+
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 static int check_network(const Definition *d, Diags *diags) {
         int r;
 
@@ -408,22 +488,10 @@ static int check_network(const Definition *d, Diags *diags) {
                                 return r;
                 }
 
-        for (const Setting *s = NULL; (s = definition_next(d, KEY_GATEWAY, s));) {
-                Address gateway, local;
-                bool found = address_parse(s->value, &gateway, NULL) < 0; /* "none" */
-
-                for (const Setting *l = NULL; (l = definition_next(d, KEY_LOCAL_ADDRESS, l));)
-                        found = found ||
-                                (address_parse(l->value, &local, NULL) == 0 &&
-                                        local.family == gateway.family);
-                r = found ? 0
-                          : complain(diags, s, "add a LocalAddress=",
-                                    "the container has no address of this family");
-                if (r < 0)
-                        return r;
-        }
-
-        return 0;
+        r = check_address_count(d, KEY_HOST_ADDRESS, diags);
+        if (r >= 0)
+                r = check_address_count(d, KEY_LOCAL_ADDRESS, diags);
+        return r < 0 ? r : check_gateways(d, diags);
 }
 
 /* nspawn cannot join a network namespace with private users before systemd 261, and files that are

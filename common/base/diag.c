@@ -24,12 +24,16 @@ void diags_done(Diags *d) {
 int diags_add(Diags *d, Severity severity, const Place *place, const char *hint, const char *format,
         ...) {
         Diag new = { .severity = severity, .line = place->line };
-        char text[512];
+        _cleanup_free_ char *text = NULL;
         va_list ap;
 
         va_start(ap, format);
-        (void) vsnprintf(text, sizeof(text), format, ap);
+        int k = vasprintf(&text, format, ap);
         va_end(ap);
+        if (k < 0) {
+                text = NULL; /* undefined then, asprintf(3) */
+                return -ENOMEM;
+        }
 
         Diag *items = reallocarray(d->items, d->n + 1, sizeof(Diag));
         if (!items)
@@ -60,6 +64,10 @@ size_t diags_count(const Diags *d, Severity severity) {
 
 /* Control characters would let a definition write lines of its own into a log. */
 static void append_printable(Str *s, const char *text, size_t n) {
+        if (strnlen(text, n) == n) /* cut off: not in the middle of a character */
+                while (n > 0 && (text[n] & 0xc0) == 0x80)
+                        n--;
+
         for (size_t i = 0; i < n && text[i]; i++)
                 str_append_char(
                         s, (unsigned char) text[i] < ' ' || text[i] == 0x7f ? '?' : text[i]);
@@ -68,7 +76,7 @@ static void append_printable(Str *s, const char *text, size_t n) {
 int diag_format(const Diag *d, char **ret) {
         _cleanup_str_ Str s = {};
 
-        append_printable(&s, d->file, SIZE_MAX);
+        append_printable(&s, d->file, strlen(d->file) + 1);
         if (d->line > 0)
                 str_appendf(&s, ":%u", d->line);
         str_append(&s, ":");
@@ -92,10 +100,10 @@ int diag_format(const Diag *d, char **ret) {
                 str_append(&s, ":");
 
         str_append(&s, " ");
-        append_printable(&s, d->message, SIZE_MAX);
+        append_printable(&s, d->message, strlen(d->message) + 1);
         if (d->hint) {
                 str_append(&s, " (");
-                append_printable(&s, d->hint, SIZE_MAX);
+                append_printable(&s, d->hint, strlen(d->hint) + 1);
                 str_append(&s, ")");
         }
 

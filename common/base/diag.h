@@ -15,9 +15,9 @@ typedef enum Severity {
 } Severity;
 
 typedef struct Place {
-        const char *file;    /* borrowed: must outlive the list */
+        const char *file;    /* these are only read while a finding is added */
         unsigned line;       /* from 1; 0 for the whole file */
-        const char *section; /* may be NULL; as key and value, only read while adding */
+        const char *section; /* this and the next two may be NULL */
         const char *key;
         const char *value;
 } Place;

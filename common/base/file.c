@@ -11,29 +11,47 @@ static bool is_dev_null(const struct stat *st) {
         return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
-/* Read until the end. Return: the number of bytes, at most @size; or negative errno. */
-static ssize_t read_all(int fd, char *buf, size_t size) {
-        size_t n = 0;
+/* Read to the end, which may be far behind st_size: files in /proc have none, and others grow. */
+static int read_all(int fd, size_t expected, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *data = NULL;
+        size_t size = 0, allocated = 0;
 
-        while (n < size) {
-                ssize_t k = read(fd, buf + n, size - n);
+        for (;;) {
+                /* One byte more than allowed tells a file that is too large, one is for the NUL. */
+                if (size + 1 >= allocated) {
+                        size_t wanted = MIN(MAX(allocated * 2, expected + 2), max + 2);
+                        char *grown = realloc(data, wanted);
 
-                if (k < 0 && errno == EINTR)
+                        if (!grown)
+                                return -ENOMEM;
+                        data = grown;
+                        allocated = wanted;
+                }
+
+                ssize_t n = read(fd, data + size, allocated - 1 - size);
+                if (n < 0 && errno == EINTR)
                         continue;
-                if (k < 0)
+                if (n < 0)
                         return -errno;
-                if (k == 0)
+                if (n == 0)
                         break;
-                n += (size_t) k;
+
+                size += (size_t) n;
+                if (size > max)
+                        return -EFBIG;
         }
 
-        return (ssize_t) n;
+        data[size] = '\0';
+        *ret = TAKE_PTR(data);
+        *ret_size = size;
+        return 0;
 }
 
 int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_size) {
         _cleanup_close_ int fd = -EBADF;
-        _cleanup_free_ char *data = NULL;
         struct stat st;
+        size_t size = 0;
+        int r;
 
         fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0)
@@ -45,23 +63,10 @@ int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_s
         if (st.st_size > (off_t) max)
                 return -EFBIG;
 
-        /* Files in /proc have no size, and any file may grow meanwhile: read to the limit. */
-        size_t size = st.st_size > 0 ? (size_t) st.st_size : MIN(max, (size_t) 65536);
-        data = malloc(size + 2);
-        if (!data)
-                return -ENOMEM;
-
-        ssize_t n = read_all(fd, data, size + 1);
-        if (n < 0)
-                return (int) n;
-        if ((size_t) n > size)
-                return -EFBIG;
-
-        data[n] = '\0';
-        *ret = TAKE_PTR(data);
-        if (ret_size)
-                *ret_size = (size_t) n;
-        return 0;
+        r = read_all(fd, MAX((size_t) st.st_size, (size_t) 510), max, ret, &size);
+        if (r >= 0 && ret_size)
+                *ret_size = size;
+        return r;
 }
 
 static int write_all(int fd, const char *data, size_t size) {
@@ -136,5 +141,8 @@ int mkdir_parents(const char *path, mode_t mode) {
                         return -errno;
         }
 
-        return 0;
+        struct stat st;
+        if (stat(path, &st) < 0)
+                return -errno;
+        return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }

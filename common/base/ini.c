@@ -26,14 +26,22 @@ static char *strip(char *s) {
         return s;
 }
 
+/* A header that cannot be read: what follows is in no section, not in the one before. */
+static int broken_header(Lexer *l, unsigned line, const char *message) {
+        free(l->section);
+        l->section = NULL;
+        l->skip_section = true;
+        return complain(l, line, "write [Section]", message);
+}
+
 static int section_header(Lexer *l, char *text, unsigned line) {
         size_t n = strlen(text);
         int r;
 
-        l->skip_section = n < 3 || text[n - 1] != ']';
-        if (l->skip_section)
-                return complain(l, line, "write [Section]", "the section header is not closed");
+        if (n < 3 || text[n - 1] != ']')
+                return broken_header(l, line, "the section header is not closed");
 
+        l->skip_section = false;
         text[n - 1] = '\0';
         r = str_replace(&l->section, text + 1);
         if (r < 0)
@@ -63,17 +71,29 @@ static int assignment(Lexer *l, char *text, unsigned line) {
                 l->userdata);
 }
 
+/* What makes a line unreadable; NULL if nothing does. */
+static const char *unreadable_reason(const Str *line) {
+        if (line->len > INI_LINE_MAX)
+                return "the line is longer than 64 KiB";
+        if (!str_is_utf8(line->data, line->len))
+                return "the line is not valid UTF-8";
+        /* To systemd it ends a line: what follows would become a line of the unit. */
+        if (memchr(line->data, '\r', line->len))
+                return "a carriage return within the line";
+        return NULL;
+}
+
 static int logical_line(Lexer *l, Str *joined, unsigned line) {
         if (str_error(joined) < 0)
                 return -ENOMEM;
-        if (joined->len > INI_LINE_MAX)
-                return complain(l, line, NULL, "the line is longer than 64 KiB");
-        if (!str_is_utf8(joined->data, joined->len))
-                return complain(l, line, NULL, "the line is not valid UTF-8");
 
+        const char *reason = unreadable_reason(joined);
         char *text = strip(joined->data);
         if (!*text)
                 return 0;
+        if (reason)
+                return *text == '[' ? broken_header(l, line, reason)
+                                    : complain(l, line, NULL, reason);
         return *text == '[' ? section_header(l, text, line) : assignment(l, text, line);
 }
 
@@ -82,7 +102,11 @@ static bool join_line(Str *joined, const char *text, size_t n) {
         while (n > 0 && text[n - 1] == '\r')
                 n--;
 
-        bool continued = n > 0 && text[n - 1] == '\\';
+        /* One backslash at the end continues the line; two are one that is escaped. */
+        size_t backslashes = 0;
+        while (backslashes < n && text[n - 1 - backslashes] == '\\')
+                backslashes++;
+        bool continued = backslashes % 2 == 1;
 
         str_append_n(joined, text, continued ? n - 1 : n);
         if (continued)
@@ -98,11 +122,14 @@ static int parse_lines(Lexer *l, const char *text, const char *end) {
         while (text < end) {
                 const char *newline = memchr(text, '\n', (size_t) (end - text));
                 const char *stop = newline ? newline : end;
-                size_t blanks = strspn(text, " \t\r");
+                size_t blanks = 0;
 
                 line++;
                 if (start == 0)
                         start = line;
+
+                while (text + blanks < stop && strchr(" \t\r", text[blanks]))
+                        blanks++;
 
                 /* Comments may stand between the parts of a continued line, too. */
                 bool comment = text + blanks < stop && strchr("#;", text[blanks]);

@@ -42,7 +42,7 @@ const Key keys[_KEY_MAX] = {
                 "--drop-capability=", .help = "Capabilities to take away" },
         [KEY_NO_NEW_PRIVILEGES] = { "Exec", "NoNewPrivileges", TYPE_BOOLEAN, false,
                 "--no-new-privileges=", .help = "Whether set-user-ID programs have no effect" },
-        [KEY_SYSTEM_CALL_FILTER] = { "Exec", "SystemCallFilter", TYPE_WORDS, true,
+        [KEY_SYSTEM_CALL_FILTER] = { "Exec", "SystemCallFilter", TYPE_TEXT, true,
                 "--system-call-filter=", .help = "System calls to allow or, with ~, to refuse" },
         [KEY_RESOLV_CONF] = { "Exec", "ResolvConf", TYPE_TEXT, false,
                 "--resolv-conf=", .help = "How /etc/resolv.conf inside is handled" },
@@ -170,7 +170,7 @@ static const char *check_capability(const char *s) {
         static const char letters[] =
                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
 
-        if (strcasecmp(s, "all") == 0)
+        if (strcmp(s, "all") == 0) /* the one that nspawn takes in lower case only */
                 return NULL;
         if (strncasecmp(s, "CAP_", 4) != 0 || !s[4] || s[strspn(s, letters)] != '\0')
                 return "not the name of a capability, such as 'CAP_NET_RAW'";
@@ -178,10 +178,13 @@ static const char *check_capability(const char *s) {
 }
 
 static const char *check_bind(const char *s) {
-        /* "+/path" is a source inside the container's root; systemd-nspawn(1), --bind=. */
+        /* "+/path" is a source inside the container's root, an empty one a temporary directory of
+         * the host; systemd-nspawn(1), --bind=. */
         if (*s == '+')
                 s++;
-        return *s == '/' ? NULL : "not SOURCE[:DESTINATION[:OPTIONS]] with an absolute SOURCE";
+        return *s == '/' || *s == ':'
+                ? NULL
+                : "not SOURCE[:DESTINATION[:OPTIONS]] with an absolute SOURCE";
 }
 
 static const char *check_machine_id(const char *s) {
@@ -214,6 +217,8 @@ static const char *check_mac(const char *s) {
 
         if (parse_mac(s, mac) < 0)
                 return "not an Ethernet address, such as '02:00:00:00:00:01'";
+        if (memcmp(mac, (const uint8_t[6]){}, sizeof(mac)) == 0)
+                return "the Ethernet address must not be all zeros";
         if (mac[0] & 1)
                 return "a multicast address cannot be an interface's own";
         return NULL;
@@ -274,6 +279,22 @@ static int parse_one(const Key *key, const char *value, char ***ret, char **rete
                 value = b ? "yes" : "no";
         }
 
+        /* A UUID is one, too, when its dashes are left out; sd_id128_from_string(3). */
+        if (key->type == TYPE_MACHINE_ID && strlen(value) == 36) {
+                char id[37] = "";
+                size_t n = 0;
+
+                for (size_t i = 0; i < 36; i++) {
+                        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+                        if (dash != (value[i] == '-'))
+                                return refuse(reterr, "neither 32 hexadecimal digits nor a UUID");
+                        if (!dash)
+                                id[n++] = value[i];
+                }
+                return strv_extend(ret, id);
+        }
+
         return strv_extend(ret, value);
 }
 
@@ -284,7 +305,8 @@ int key_parse(const Key *key, const char *value, char ***ret, char **reterr) {
         int r;
 
         if (type->words) {
-                r = word_split(value, &elements, &error);
+                r = word_split(value, key->type == TYPE_UNITS ? WORD_RETAIN_ESCAPES : 0, &elements,
+                        &error);
                 if (r == -EINVAL)
                         return refuse(reterr, error);
         } else {
@@ -297,6 +319,8 @@ int key_parse(const Key *key, const char *value, char ***ret, char **reterr) {
                 return refuse(reterr, "the command must begin with an absolute path");
 
         STRV_FOREACH(e, elements) {
+                if (!str_is_utf8(*e, strlen(*e)))
+                        return refuse(reterr, "with its escapes it is not valid UTF-8");
                 error = type->check ? type->check(*e) : NULL;
                 if (!error)
                         continue;

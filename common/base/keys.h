@@ -4,7 +4,7 @@
 /*
  * The one table of keys. What a key is called, what it takes, what it becomes and what it
  * is for stands here and nowhere else: parsing, suggestions for typing errors, the
- * generated command line, `spawnlet keys` and the check of the man page come from it.
+ * generated command line and the check of the man page come from it.
  */
 
 #include "common/base/str.h"
@@ -110,5 +110,5 @@ const char *key_suggest_section(const char *section);
  */
 int key_parse(const Key *key, const char *value, char ***ret, char **reterr);
 
-/** unit_name_is_valid() - Return: whether @s is a unit's name, as unit_name_is_valid(3) of systemd. */
+/** unit_name_is_valid() - Return: whether @s is a name that a unit may have, systemd.unit(5). */
 bool unit_name_is_valid(const char *s);

@@ -57,7 +57,9 @@ static inline void close_fdp(int *fd) {
 }
 
 DEFINE_CLEANUP(DIR *, closedir);
+DEFINE_CLEANUP(FILE *, fclose);
 
 #define _cleanup_free_ _cleanup_(freep)
 #define _cleanup_close_ _cleanup_(close_fdp)
 #define _cleanup_closedir_ _cleanup_(closedirp)
+#define _cleanup_fclose_ _cleanup_(fclosep)

@@ -6,6 +6,8 @@
 
 #include "common/base/str.h"
 
+#define DIGITS "0123456789"
+
 int parse_boolean(const char *s) {
         static const struct {
                 const char *word;
@@ -53,6 +55,23 @@ int parse_unsigned(const char *s, uint64_t min, uint64_t max, uint64_t *ret) {
         return 0;
 }
 
+/* "RTMIN", "RTMIN+N", "RTMAX" or "RTMAX-N". Return: the signal or -EINVAL. */
+static int parse_realtime_signal(const char *s) {
+        bool from_min = str_starts_with(s, "RTMIN");
+        uint64_t n = 0;
+
+        if (!from_min && !str_starts_with(s, "RTMAX"))
+                return -EINVAL;
+
+        s += strlen("RTMIN");
+        if (*s &&
+                (*s != (from_min ? '+' : '-') ||
+                        parse_unsigned(s + 1, 0, (uint64_t) (SIGRTMAX - SIGRTMIN), &n) < 0))
+                return -EINVAL;
+
+        return from_min ? SIGRTMIN + (int) n : SIGRTMAX - (int) n;
+}
+
 int parse_signal(const char *s) {
         const char *rest;
         uint64_t n;
@@ -64,84 +83,101 @@ int parse_signal(const char *s) {
         if (rest)
                 s = rest;
 
-        rest = str_starts_with(s, "RTMIN");
-        if (rest && !*rest)
-                return SIGRTMIN;
-        if (rest && *rest == '+' &&
-                parse_unsigned(rest + 1, 0, (uint64_t) (SIGRTMAX - SIGRTMIN), &n) == 0)
-                return SIGRTMIN + (int) n;
-
+        /* systemd and with it nspawn know this one by its other name. */
+        if (strcmp(s, "IO") == 0)
+                return SIGIO;
         for (int i = 1; i < SIGRTMIN; i++)
-                if (str_equal(sigabbrev_np(i), s))
+                if (i != SIGIO && str_equal(sigabbrev_np(i), s))
                         return i;
 
-        return -EINVAL;
+        return parse_realtime_signal(s);
+}
+
+/* The units of systemd.time(7). Return: microseconds, 0 if @s, @n bytes long, is none of them. */
+static uint64_t time_unit(const char *s, size_t n) {
+        static const struct {
+                const char *names; /* separated by blanks, with one at both ends */
+                uint64_t usec;
+        } units[] = {
+                { " us usec \xc2\xb5s \xce\xbcs ", 1 },
+                { " ms msec ", USEC_PER_MSEC },
+                { " s sec second seconds ", USEC_PER_SEC },
+                { " m min minute minutes ", 60 * USEC_PER_SEC },
+                { " h hr hour hours ", 3600 * USEC_PER_SEC },
+                { " d day days ", 86400 * USEC_PER_SEC },
+                { " w week weeks ", 7 * 86400 * USEC_PER_SEC },
+                { " M month months ", UINT64_C(2629800) * USEC_PER_SEC },
+                { " y year years ", UINT64_C(31557600) * USEC_PER_SEC },
+        };
+        char name[16];
+
+        if (n == 0)
+                return USEC_PER_SEC;
+        if (n > sizeof(name) - 3)
+                return 0;
+
+        (void) snprintf(name, sizeof(name), " %.*s ", (int) n, s);
+        for (size_t i = 0; i < ELEMENTSOF(units); i++)
+                if (strstr(units[i].names, name))
+                        return units[i].usec;
+        return 0;
+}
+
+/* One "NUMBER[.FRACTION][UNIT]" of a time span. Return: where it ends, NULL if it is none. */
+static const char *parse_time_part(const char *s, uint64_t *ret) {
+        size_t n = strspn(s, DIGITS), n_fraction = 0;
+        const char *fraction = NULL;
+        uint64_t value = 0, unit;
+
+        for (size_t i = 0; i < n; i++)
+                if (__builtin_mul_overflow(value, 10, &value) ||
+                        __builtin_add_overflow(value, (uint64_t) (s[i] - '0'), &value))
+                        return NULL;
+
+        s += n;
+        if (*s == '.') {
+                fraction = s + 1;
+                n_fraction = strspn(fraction, DIGITS);
+                s = fraction + n_fraction;
+        }
+        if (n + n_fraction == 0)
+                return NULL;
+
+        s += strspn(s, " \t");
+        n = strcspn(s, " \t." DIGITS);
+        unit = time_unit(s, n);
+        if (unit == 0 || __builtin_mul_overflow(value, unit, &value))
+                return NULL;
+
+        for (size_t i = 0; i < n_fraction; i++) {
+                unit /= 10;
+                if (__builtin_add_overflow(value, unit * (uint64_t) (fraction[i] - '0'), &value))
+                        return NULL;
+        }
+
+        *ret = value;
+        return s + n;
 }
 
 int parse_timespan(const char *s, uint64_t *ret) {
-        static const struct {
-                const char *suffix;
-                uint64_t usec;
-        } units[] = {
-                { "us", 1 },
-                { "usec", 1 },
-                { "ms", USEC_PER_MSEC },
-                { "msec", USEC_PER_MSEC },
-                { "", USEC_PER_SEC },
-                { "s", USEC_PER_SEC },
-                { "sec", USEC_PER_SEC },
-                { "second", USEC_PER_SEC },
-                { "seconds", USEC_PER_SEC },
-                { "m", 60 * USEC_PER_SEC },
-                { "min", 60 * USEC_PER_SEC },
-                { "minute", 60 * USEC_PER_SEC },
-                { "minutes", 60 * USEC_PER_SEC },
-                { "h", 3600 * USEC_PER_SEC },
-                { "hr", 3600 * USEC_PER_SEC },
-                { "hour", 3600 * USEC_PER_SEC },
-                { "hours", 3600 * USEC_PER_SEC },
-                { "d", 86400 * USEC_PER_SEC },
-                { "day", 86400 * USEC_PER_SEC },
-                { "days", 86400 * USEC_PER_SEC },
-                { "w", 7 * 86400 * USEC_PER_SEC },
-                { "week", 7 * 86400 * USEC_PER_SEC },
-                { "weeks", 7 * 86400 * USEC_PER_SEC },
-        };
-        uint64_t sum = 0;
+        const char *infinity = "infinity";
+        uint64_t sum = 0, part;
 
-        if (strcmp(s, "infinity") == 0) {
+        s += strspn(s, " \t");
+        if (strncmp(s, infinity, strlen(infinity)) == 0) {
+                s += strlen(infinity);
+                if (s[strspn(s, " \t")] != '\0')
+                        return -EINVAL;
                 *ret = UINT64_MAX;
                 return 0;
         }
-
-        s += strspn(s, " \t");
         if (!*s)
                 return -EINVAL;
 
         while (*s) {
-                char digits[20];
-                size_t n = strspn(s, "0123456789");
-                uint64_t value, factor = 0;
-
-                if (n == 0 || n >= sizeof(digits))
+                s = parse_time_part(s, &part);
+                if (!s || __builtin_add_overflow(sum, part, &sum))
                         return -EINVAL;
-                memcpy(digits, s, n);
-                digits[n] = '\0';
-                if (parse_unsigned(digits, 0, UINT64_MAX, &value) < 0)
-                        return -EINVAL;
-
-                s += n;
-                s += strspn(s, " \t");
-                n = strcspn(s, " \t0123456789");
-                for (size_t i = 0; i < ELEMENTSOF(units); i++)
-                        if (strlen(units[i].suffix) == n && memcmp(units[i].suffix, s, n) == 0)
-                                factor = units[i].usec;
-
-                if (factor == 0 || __builtin_mul_overflow(value, factor, &value) ||
-                        __builtin_add_overflow(sum, value, &sum))
-                        return -EINVAL;
-
-                s += n;
                 s += strspn(s, " \t");
         }
 

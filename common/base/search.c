@@ -241,6 +241,8 @@ static int list_dropins(const char *dir, Dropins *dropins, Diags *diags) {
         const struct dirent *entry;
         int r;
 
+        if (!d && errno == ENOTDIR)
+                return 0; /* a file of that name is nothing of ours */
         if (!d)
                 return diags_add(diags, SEVERITY_ERROR, &(Place){ .file = dir }, NULL,
                         "cannot read the directory: %s", strerror(errno));

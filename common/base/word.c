@@ -82,11 +82,11 @@ static const char *unescape(const char *p, Str *word) {
 }
 
 /* One word from @p, which is no blank. Return: where it ends, NULL with *reterr set. */
-static const char *split_one(const char *p, Str *word, const char **reterr) {
+static const char *split_one(const char *p, WordFlags flags, Str *word, const char **reterr) {
         char quote = '\0';
 
         for (; *p; p++) {
-                if (*p == '\\') {
+                if (*p == '\\' && !(flags & WORD_RETAIN_ESCAPES)) {
                         p = unescape(p + 1, word);
                         if (!p) {
                                 *reterr = "unknown escape after a backslash";
@@ -115,7 +115,7 @@ static const char *split_one(const char *p, Str *word, const char **reterr) {
         return p;
 }
 
-int word_split(const char *value, char ***ret, const char **reterr) {
+int word_split(const char *value, WordFlags flags, char ***ret, const char **reterr) {
         _cleanup_strv_ char **words = NULL;
         int r;
 
@@ -123,7 +123,7 @@ int word_split(const char *value, char ***ret, const char **reterr) {
                 _cleanup_str_ Str word = {};
                 char *text;
 
-                p = split_one(p, &word, reterr);
+                p = split_one(p, flags, &word, reterr);
                 if (!p)
                         return -EINVAL;
 
@@ -148,41 +148,53 @@ static bool is_plain(const char *word) {
         return *word && word[strspn(word, plain)] == '\0';
 }
 
-static void append_escaped(Str *s, const char *word, bool variables) {
+/* What a list takes: quotes and backslashes can be escaped, control characters only stand there. */
+static void append_escaped(Str *s, const char *word) {
         for (const char *p = word; *p; p++) {
-                unsigned char c = (unsigned char) *p;
-
-                if (c == '%')
-                        str_append(s, "%%");
-                else if (c == '$' && variables)
-                        str_append(s, "$$");
-                else if (c == '"' || c == '\\')
-                        str_appendf(s, "\\%c", c);
-                else if (c < ' ' || c == 0x7f)
-                        str_appendf(s, "\\x%02x", c);
-                else
-                        str_append_char(s, (char) c);
+                if (*p == '%')
+                        str_append_char(s, '%');
+                else if (*p == '"' || *p == '\\')
+                        str_append_char(s, '\\');
+                str_append_char(s, *p);
         }
 }
 
-static void append_word(Str *s, const char *word, bool variables) {
+/* What an Exec line takes: C escapes, too. A unit has to be UTF-8, an argument has not. */
+static void append_escaped_exec(Str *s, const char *word) {
+        bool text = str_is_utf8(word, strlen(word));
+
+        for (const char *p = word; *p; p++) {
+                unsigned char c = (unsigned char) *p;
+
+                if (c < ' ' || c == 0x7f || (c >= 0x80 && !text)) {
+                        str_appendf(s, "\\x%02x", c);
+                        continue;
+                }
+                if (c == '%' || c == '$')
+                        str_append_char(s, (char) c);
+                else if (c == '"' || c == '\\')
+                        str_append_char(s, '\\');
+                str_append_char(s, (char) c);
+        }
+}
+
+static void append_word(Str *s, const char *word, void (*escape)(Str *s, const char *word)) {
         bool quote = !is_plain(word);
 
-        if (s->len > 0 && s->data[s->len - 1] != '=')
-                str_append_char(s, ' ');
         if (quote)
                 str_append_char(s, '"');
-        append_escaped(s, word, variables);
+        escape(s, word);
         if (quote)
                 str_append_char(s, '"');
 }
 
 void word_append_exec(Str *s, const char *word) {
-        append_word(s, word, true);
+        str_append_char(s, ' ');
+        append_word(s, word, append_escaped_exec);
 }
 
 void word_append_list(Str *s, const char *word) {
-        append_word(s, word, false);
+        append_word(s, word, append_escaped);
 }
 
 void word_append_text(Str *s, const char *text) {
@@ -191,4 +203,13 @@ void word_append_text(Str *s, const char *text) {
                         str_append_char(s, '%');
                 str_append_char(s, *p);
         }
+        word_end_line(s);
+}
+
+void word_end_line(Str *s) {
+        size_t n = 0;
+
+        while (n < s->len && s->data[s->len - 1 - n] == '\\')
+                n++;
+        str_append(s, n % 2 == 1 ? " \n" : "\n"); /* an even number is that of escaped ones */
 }

@@ -11,9 +11,14 @@
 
 #include "common/base/str.h"
 
+typedef enum WordFlags {
+        WORD_RETAIN_ESCAPES = 1 << 0, /* a backslash is a part of the word, as in names of units */
+} WordFlags;
+
 /**
  * word_split() - split a value into words as systemd.syntax(7) "QUOTING" has it
  * @value: the value
+ * @flags: 0 or WORD_RETAIN_ESCAPES
  * @ret: the words, a list owned by the caller; NULL when there are none
  * @reterr: on -EINVAL, what is wrong, a constant string
  *
@@ -22,12 +27,10 @@
  *
  * Return: 0, -EINVAL on a bad escape or an open quote, -ENOMEM.
  */
-int word_split(const char *value, char ***ret, const char **reterr);
+int word_split(const char *value, WordFlags flags, char ***ret, const char **reterr);
 
 /**
- * word_append_exec() - append @word as one argument of an Exec line
- *
- * A blank comes first, unless the line's '=' does.
+ * word_append_exec() - append a blank and @word as one argument of an Exec line
  *
  * Specifiers (%), variables ($), a lone semicolon, quotes and control characters are
  * escaped as systemd.service(5), "COMMAND LINES", wants it.
@@ -37,12 +40,19 @@ void word_append_exec(Str *s, const char *word);
 /**
  * word_append_list() - append @word as one word of a list value
  *
- * As word_append_exec(), for lists of paths, units or assignments, where systemd expands
- * specifiers, but no variables.
+ * As word_append_exec(), but without a blank, for lists of paths, units or assignments, where
+ * systemd expands specifiers, but no variables.
  */
 void word_append_list(Str *s, const char *word);
 
 /**
- * word_append_text() - append @text as a whole value, specifiers escaped
+ * word_append_text() - append @text as the rest of a line and end it; specifiers are escaped
  */
 void word_append_text(Str *s, const char *text);
+
+/**
+ * word_end_line() - end a line, so that a backslash at its end does not continue it
+ *
+ * systemd looks for that backslash first and removes blanks at the end later.
+ */
+void word_end_line(Str *s);

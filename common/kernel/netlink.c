@@ -166,7 +166,7 @@ static int receive(const Netlink *n, Reply *reply) {
                 if (size <= 0)
                         return errno > 0 ? -errno : -EIO;
 
-                for (struct nlmsghdr *h = (struct nlmsghdr *) buffer; nlmsg_ok(h, size);
+                for (struct nlmsghdr *h = (void *) buffer; nlmsg_ok(h, size);
                         h = nlmsg_next(h, &size)) {
                         int r = read_message(n, h, reply);
                         if (r < 0)

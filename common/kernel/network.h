@@ -7,15 +7,13 @@
  * starts; taken down by the container's name alone.
  */
 
-#include "common/base/address.h"
-
-#define NETWORK_ADDRESSES_MAX 32U
+#include "common/base/definition.h"
 
 typedef struct NetworkConfig {
         const char *machine;
-        Address host[NETWORK_ADDRESSES_MAX]; /* of the host's end */
+        Address host[ADDRESSES_MAX]; /* of the host's end */
         size_t n_host;
-        Address local[NETWORK_ADDRESSES_MAX]; /* of the container's end, eth0 */
+        Address local[ADDRESSES_MAX]; /* of the container's end, eth0 */
         size_t n_local;
         Address gateway[2]; /* of the default routes; where there is none of a family that has */
         size_t n_gateway;   /* addresses, the first host address of that family is it */

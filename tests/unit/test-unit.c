@@ -1,0 +1,867 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * test-unit: the lines that a definition makes, and the lines that it must not make.
+ *
+ * Whole units are compared by the golden cases in tests/cases. Here a test looks at the
+ * lines of one key, as systemd would: continued lines joined, carriage returns as line ends.
+ */
+
+#include "tests/unit/test.h"
+
+#include "common/base/name.h"
+#include "common/base/unit.h"
+#include "common/base/word.h"
+#include "config.h"
+
+/* The unit of a definition that must be right. Owned by the caller. */
+static char *unit_of(const char *definition) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_free_ char *found = NULL;
+        _cleanup_diags_ Diags diags = {};
+        char *text = NULL;
+
+        d = define("web", definition, &diags);
+        found = diags_text(&diags);
+        if (diags_count(&diags, SEVERITY_ERROR) > 0)
+                fail_msg("%s%s", definition, found);
+        assert_int_equal(unit_text(d, &text), 0);
+        return text;
+}
+
+/* The stub of a definition that must be wrong. Owned by the caller. */
+static char *stub_of(const char *definition) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_diags_ Diags diags = {};
+        char *text = NULL;
+
+        d = define("web", definition, &diags);
+        assert_true(diags_count(&diags, SEVERITY_ERROR) > 0);
+        assert_int_equal(unit_stub_text(d, &diags, &text), 0);
+        return text;
+}
+
+/* The lines as systemd sees them, without comments and empty ones. */
+static char **lines_of(const char *text) {
+        _cleanup_str_ Str line = {};
+        char **lines = NULL;
+
+        if (!str_is_utf8(text, strlen(text)))
+                fail_msg("not UTF-8: %s", text);
+
+        for (const char *p = text; *p;) {
+                size_t n = strcspn(p, "\r\n"), backslashes = 0;
+
+                if (line.len == 0 && (n == 0 || strchr("#;", *p))) {
+                        p += n + (p[n] != '\0');
+                        continue;
+                }
+                while (backslashes < n && p[n - 1 - backslashes] == '\\')
+                        backslashes++;
+                str_append_n(&line, p, n - backslashes % 2);
+                p += n + (p[n] != '\0');
+                if (backslashes % 2)
+                        continue;
+                assert_int_equal(strv_extend(&lines, line.data), 0);
+                line.len = 0;
+        }
+
+        assert_int_equal(line.len, 0);
+        return lines;
+}
+
+static void assert_line(const char *text, const char *line) {
+        _cleanup_strv_ char **lines = lines_of(text);
+
+        if (!strv_contains(lines, line))
+                fail_msg("no line '%s' in:\n%s", line, text);
+}
+
+static void assert_no_line(const char *text, const char *beginning) {
+        _cleanup_strv_ char **lines = lines_of(text);
+
+        STRV_FOREACH(l, lines)
+                if (str_starts_with(*l, beginning))
+                        fail_msg("line '%s' in:\n%s", *l, text);
+}
+
+/* The one line with this beginning. Owned by the caller. */
+static char *line_of(const char *text, const char *beginning) {
+        _cleanup_strv_ char **lines = lines_of(text);
+        char *found = NULL;
+
+        STRV_FOREACH(l, lines)
+                if (str_starts_with(*l, beginning)) {
+                        assert_null(found);
+                        found = strdup(*l);
+                }
+        if (!found)
+                fail_msg("no line '%s...' in:\n%s", beginning, text);
+        return found;
+}
+
+/* The words of ExecStart=, "%%" and "$$" resolved. Owned by the caller. */
+static char **exec_start_words(const char *text) {
+        _cleanup_free_ char *line = line_of(text, "ExecStart=");
+        char **words = NULL;
+        const char *error;
+
+        assert_int_equal(word_split(strchr(line, '=') + 1, 0, &words, &error), 0);
+        STRV_FOREACH(w, words) {
+                char *to = *w;
+
+                for (const char *from = *w; *from; from++) {
+                        if (strchr("%$", *from))
+                                assert_int_equal(from[0], from[1]);
+                        from += *from == from[1] && strchr("%$", *from);
+                        *to++ = *from;
+                }
+                *to = '\0';
+        }
+        return words;
+}
+
+static void assert_word(const char *definition, const char *word) {
+        _cleanup_free_ char *text = unit_of(definition);
+        _cleanup_strv_ char **words = exec_start_words(text);
+
+        if (!strv_contains(words, word))
+                fail_msg("no word '%s' in:\n%s", word, text);
+}
+
+static void assert_no_word(const char *definition, const char *word) {
+        _cleanup_free_ char *text = unit_of(definition);
+        _cleanup_strv_ char **words = exec_start_words(text);
+
+        if (strv_contains(words, word))
+                fail_msg("word '%s' in:\n%s", word, text);
+}
+
+/* The words of ExecStart= behind "--", with '|' between. */
+static void assert_init(const char *definition, const char *expected) {
+        _cleanup_free_ char *text = unit_of(definition), *actual = NULL;
+        _cleanup_strv_ char **words = exec_start_words(text);
+        char **w = words;
+
+        while (*w && !str_equal(*w, "--"))
+                w++;
+        assert_non_null(*w);
+        actual = joined(w + 1);
+        assert_string_equal(actual, expected);
+}
+
+/* The unit */
+
+static void test_what_is_in_every_unit(void **state) {
+        static const char *const definitions[] = { "", "[Container]\nSystem=host\n",
+                "[Container]\nSystem=/nix/store/x\n", "[Network]\nPrivate=yes\n" };
+        static const char *const lines[] = { "Description=Container 'web'",
+                "SourcePath=test.container", "Documentation=man:spawnlet.container(5)",
+                "PartOf=machines.target", "Before=machines.target", "After=network.target",
+                "Type=notify", "Slice=machine.slice", "Delegate=yes", "KillMode=mixed",
+                "TasksMax=16384", "Restart=on-failure", "RestartForceExitStatus=133",
+                "SuccessExitStatus=133", "TimeoutStartSec=5min", "TimeoutStopSec=3min",
+                "DevicePolicy=closed", "SyslogIdentifier=container-web" };
+        static const char *const words[] = { "systemd-nspawn", "--quiet", "--keep-unit",
+                "--settings=no", "--machine=web", "--directory=/var/lib/machines/web",
+                "--notify-ready=yes", "--kill-signal=SIGRTMIN+3", "--link-journal=try-guest" };
+
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(definitions); i++) {
+                _cleanup_free_ char *text = unit_of(definitions[i]);
+
+                for (size_t k = 0; k < ELEMENTSOF(lines); k++)
+                        assert_line(text, lines[k]);
+                for (size_t k = 0; k < ELEMENTSOF(words); k++)
+                        assert_word(definitions[i], words[k]);
+                assert_non_null(str_starts_with(text, "# Automatically generated by "));
+        }
+}
+
+static void test_sections_in_order(void **state) {
+        _cleanup_free_ char *text = unit_of("");
+        const char *unit = strstr(text, "\n[Unit]\n"), *service = strstr(text, "\n[Service]\n");
+
+        (void) state;
+
+        assert_non_null(unit);
+        assert_non_null(service);
+        assert_true(unit < service);
+        assert_null(strstr(unit + 1, "\n[Unit]\n"));
+        assert_null(strstr(service + 1, "\n[Service]\n"));
+        assert_null(strstr(text, "[Install]"));
+        assert_int_equal(text[strlen(text) - 1], '\n');
+}
+
+static void test_description(void **state) {
+        _cleanup_free_ char *text =
+                unit_of("[Container]\nDescription=100% \"web\" $A %i; it's \xc3\xa4\n");
+
+        (void) state;
+
+        assert_line(text, "Description=100%% \"web\" $A %%i; it's \xc3\xa4");
+}
+
+static void test_root(void **state) {
+        _cleanup_free_ char *text = unit_of("[Container]\nRoot=/srv/100% $A \"b\"\n");
+
+        (void) state;
+
+        assert_word("[Container]\nRoot=/srv/100% $A \"b\"\n", "--directory=/srv/100% $A \"b\"");
+        assert_line(text, "RequiresMountsFor=\"/srv/100%% $A \\\"b\\\"\"");
+}
+
+static void test_system_root(void **state) {
+        _cleanup_free_ char *text = unit_of("");
+
+        (void) state;
+
+        assert_word("", "--boot");
+        assert_init("", "");
+        assert_no_word("", "--bind-ro=/usr");
+        assert_line(text, "RequiresMountsFor=/var/lib/machines/web");
+        assert_no_line(text, "Environment=");
+        assert_no_line(text, "ExecReload=");
+}
+
+static void test_system_host(void **state) {
+        static const char definition[] =
+                "[Container]\nSystem=host\nServices=a.service b@c.socket\nServices=d.timer\n"
+                "[Exec]\nParameters=x y\n";
+        _cleanup_free_ char *text = unit_of(definition), *actual = NULL;
+        _cleanup_strv_ char **words = exec_start_words(text);
+
+        (void) state;
+
+        assert_line(text, "Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1");
+        assert_word(definition, "--boot");
+        assert_word(definition, "--bind-ro=/usr");
+        assert_word(definition, "systemd.mask=tmp.mount");
+        assert_word(definition, "systemd.mask=var-lib-machines.mount");
+        actual = joined(words);
+        assert_non_null(str_ends_with(actual,
+                "|systemd.wants=a.service|systemd.wants=b@c.socket|systemd.wants=d.timer|x|y"));
+}
+
+/* What systemd takes as arguments means nothing to another init. */
+static void test_init(void **state) {
+        (void) state;
+
+        assert_no_word("[Container]\nInit=/sbin/my init\n", "--boot");
+        assert_init("[Container]\nInit=/sbin/my init\n[Exec]\nParameters=a 'b c' ''\n",
+                "/sbin/my init|a|b c|");
+        assert_init("[Container]\nSystem=host\nInit=/bin/sh\n", "/bin/sh");
+}
+
+static void test_system_in_nix_store(void **state) {
+        static const char definition[] =
+                "[Container]\nSystem=/nix/store/abc-nixos-system\n[Exec]\nParameters=x\n";
+        _cleanup_free_ char *text = unit_of(definition);
+
+        (void) state;
+
+        assert_line(text, "Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1");
+        assert_line(text,
+                "RequiresMountsFor=/var/lib/machines/web /nix/store/abc-nixos-system /nix/store "
+                "/nix/var/nix");
+        assert_line(text,
+                "ExecReload=" LIBEXEC_DIR "/spawnlet-enter $MAINPID -- "
+                "/nix/store/abc-nixos-system/bin/switch-to-configuration test");
+        assert_init(definition, "/nix/store/abc-nixos-system/init|x");
+        assert_no_word(definition, "--boot");
+        assert_no_word(definition, "--bind-ro=/nix/store/abc-nixos-system");
+        assert_word(definition, "--bind-ro=/nix/store");
+        assert_word(definition, "--bind-ro=/nix/var/nix/db");
+        assert_word(definition, "--bind-ro=/nix/var/nix/daemon-socket");
+        assert_word(
+                definition, "--bind=/nix/var/nix/profiles/per-container/web:/nix/var/nix/profiles");
+        assert_word(
+                definition, "--bind=/nix/var/nix/gcroots/per-container/web:/nix/var/nix/gcroots");
+}
+
+/*
+ * A profile is a link into the store, and the container does not have what it leads through:
+ * what it points to is bound. Reload asks anew where it points to, to switch there.
+ */
+static void test_system_in_a_profile(void **state) {
+        static const char definition[] =
+                "[Container]\nSystem=/nix/var/nix/profiles/per-container/web/system\n";
+        _cleanup_free_ char *text = unit_of(definition), *reload = line_of(text, "ExecReload=");
+
+        (void) state;
+
+        assert_init(definition, "/run/host/spawnlet-system/init");
+        assert_word(definition,
+                "--bind-ro=/nix/var/nix/profiles/per-container/web/system:"
+                "/run/host/spawnlet-system");
+        assert_contains(reload,
+                " --store-path=/nix/var/nix/profiles/per-container/web/system/"
+                "bin/switch-to-configuration $MAINPID -- ");
+        assert_non_null(str_ends_with(
+                reload, " /run/host/spawnlet-system/bin/switch-to-configuration test"));
+}
+
+static void test_system_elsewhere(void **state) {
+        static const char definition[] = "[Container]\nSystem=/srv/my system\n";
+
+        (void) state;
+
+        assert_init(definition, "/run/host/spawnlet-system/init");
+        assert_word(definition, "--bind-ro=/srv/my system:/run/host/spawnlet-system");
+}
+
+/* In --bind= a ':' separates and a '\' protects; systemd-nspawn(1). */
+static void test_system_path_with_colon(void **state) {
+        (void) state;
+
+        assert_word("[Container]\nSystem=/srv/a:b\\c\n",
+                "--bind-ro=/srv/a\\:b\\\\c:/run/host/spawnlet-system");
+}
+
+static void test_keys_that_become_options(void **state) {
+        static const struct {
+                KeyId id;
+                const char *value, *word;
+        } cases[] = {
+                { KEY_ENVIRONMENT, "A=1", "--setenv=A=1" },
+                { KEY_HOSTNAME, "name", "--hostname=name" },
+                { KEY_MACHINE_ID, "0123456789abcdef0123456789abcdef",
+                        "--uuid=0123456789abcdef0123456789abcdef" },
+                { KEY_PRIVATE_USERS, "pick", "--private-users=pick" },
+                { KEY_NOTIFY_READY, "off", "--notify-ready=no" },
+                { KEY_KILL_SIGNAL, "SIGTERM", "--kill-signal=SIGTERM" },
+                { KEY_CAPABILITY, "CAP_NET_RAW", "--capability=CAP_NET_RAW" },
+                { KEY_DROP_CAPABILITY, "CAP_NET_RAW", "--drop-capability=CAP_NET_RAW" },
+                { KEY_NO_NEW_PRIVILEGES, "1", "--no-new-privileges=yes" },
+                { KEY_SYSTEM_CALL_FILTER, "@clock", "--system-call-filter=@clock" },
+                { KEY_RESOLV_CONF, "off", "--resolv-conf=off" },
+                { KEY_TIMEZONE, "copy", "--timezone=copy" },
+                { KEY_LINK_JOURNAL, "host", "--link-journal=host" },
+                { KEY_BIND, "/a b:/c", "--bind=/a b:/c" },
+                { KEY_BIND_READ_ONLY, "+/a", "--bind-ro=+/a" },
+                { KEY_TEMPORARY_FILE_SYSTEM, "/t:size=10%", "--tmpfs=/t:size=10%" },
+        };
+
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *definition = NULL;
+
+                assert_int_equal(str_format(&definition, "[%s]\n%s=%s\n", keys[cases[i].id].section,
+                                         keys[cases[i].id].name, cases[i].value),
+                        0);
+                assert_word(definition, cases[i].word);
+        }
+
+        /* No key with an option was forgotten above. */
+        for (size_t id = 0; id < _KEY_MAX; id++) {
+                bool found = !keys[id].option;
+
+                for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                        found = found || cases[i].id == (KeyId) id;
+                if (!found)
+                        fail_msg("%s= is not tested", keys[id].name);
+        }
+}
+
+static void test_options_keep_their_order(void **state) {
+        _cleanup_free_ char *text =
+                unit_of("[Files]\nBind=/a\nTemporaryFileSystem=/a/b\nBind=/c\n");
+        _cleanup_free_ char *line = line_of(text, "ExecStart=");
+
+        (void) state;
+
+        assert_contains(line, " --bind=/a --tmpfs=/a/b --bind=/c ");
+}
+
+static void test_environment_without_value(void **state) {
+        static const char definition[] = "[Exec]\nEnvironment=A= B= C=c\nHostname=name\n";
+
+        (void) state;
+
+        assert_word(definition, "--setenv=A=");
+        assert_word(definition, "--setenv=B=");
+        assert_word(definition, "--setenv=C=c");
+        assert_word(definition, "--hostname=name");
+}
+
+/* In systemd.nspawn(5) a '~' in front is for the whole list, not for its first word alone. */
+static void test_system_call_filter_refuses_whole_list(void **state) {
+        _cleanup_free_ char *text = unit_of("[Exec]\nSystemCallFilter=~reboot kexec_load\n");
+        _cleanup_strv_ char **words = exec_start_words(text), **refused = NULL, **allowed = NULL;
+        _cleanup_free_ char *refused_text = NULL;
+
+        (void) state;
+
+        STRV_FOREACH(w, words) {
+                const char *value = str_starts_with(*w, "--system-call-filter="), *error;
+                _cleanup_strv_ char **calls = NULL;
+                bool refuse;
+
+                if (!value)
+                        continue;
+                refuse = *value == '~';
+                assert_int_equal(word_split(value + refuse, 0, &calls, &error), 0);
+                STRV_FOREACH(c, calls)
+                        assert_int_equal(strv_extend(refuse ? &refused : &allowed, *c), 0);
+        }
+
+        refused_text = joined(refused);
+        assert_string_equal(refused_text, "reboot|kexec_load");
+        assert_int_equal(strv_length(allowed), 0);
+}
+
+static void test_escapes(void **state) {
+        static const char definition[] =
+                "[Exec]\n"
+                "Environment=\"A=100% $HOME ${HOME} %i\" 'B=\"' C=\\x5c D=';' \"E=a\\nb\"\n"
+                "Parameters=; \"a b\" $X %% \\x01\n"
+                "[Files]\n"
+                "Bind=/a;b $c:/d\n";
+
+        (void) state;
+
+        assert_word(definition, "--setenv=A=100% $HOME ${HOME} %i");
+        assert_word(definition, "--setenv=B=\"");
+        assert_word(definition, "--setenv=C=\\");
+        assert_word(definition, "--setenv=D=;");
+        assert_word(definition, "--setenv=E=a\nb");
+        assert_word(definition, "--bind=/a;b $c:/d");
+}
+
+static void test_lone_semicolon(void **state) {
+        _cleanup_free_ char *text = unit_of("[Exec]\nParameters=a ; /bin/evil\n");
+        _cleanup_free_ char *line = line_of(text, "ExecStart=");
+
+        (void) state;
+
+        assert_contains_not(line, " ; ");
+        assert_init("[Exec]\nParameters=a ; /bin/evil\n", "a|;|/bin/evil");
+}
+
+/* Mounts */
+
+static void test_bind_sources_are_waited_for(void **state) {
+        _cleanup_free_ char *text =
+                unit_of("[Files]\nBind=/a b:/x\nBind=+/inside\nBindReadOnly=/c\\:d\n"
+                        "Bind=/e:/f:norbind\n");
+
+        (void) state;
+
+        assert_line(text, "RequiresMountsFor=/var/lib/machines/web \"/a b\" /e /c:d");
+}
+
+static void test_bind_source_with_slash_is_waited_for(void **state) {
+        _cleanup_free_ char *text = unit_of("[Files]\nBind=/srv/data/:/data\n");
+        _cleanup_free_ char *line = line_of(text, "RequiresMountsFor=");
+
+        (void) state;
+
+        assert_contains(line, " /srv/data");
+}
+
+/* Network */
+
+static void test_shared_network(void **state) {
+        _cleanup_free_ char *text = unit_of("[Network]\nPrivate=no\n");
+
+        (void) state;
+
+        assert_no_line(text, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network");
+        assert_no_word("[Network]\nPrivate=no\n", "--private-network");
+}
+
+static void test_private_network_alone(void **state) {
+        static const char definition[] = "[Network]\nPrivate=yes\n";
+        _cleanup_free_ char *text = unit_of(definition);
+
+        (void) state;
+
+        assert_line(text, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web");
+        assert_word(definition, "--private-network");
+        assert_word(definition, "--network-namespace-path=/run/spawnlet/netns/web");
+        assert_word(definition, "--capability=CAP_NET_ADMIN");
+}
+
+static void test_addresses(void **state) {
+        static const char definition[] =
+                "[Network]\nHostAddress=10.0.0.1\nHostAddress=fd00::1\nLocalAddress=10.0.0.2/24\n"
+                "LocalAddress=fd00::2\nGateway=none\nMACAddress=02:00:00:00:00:01\nMTU=1400\n";
+        _cleanup_free_ char *text = unit_of(definition);
+
+        (void) state;
+
+        assert_line(text,
+                "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web "
+                "--host-address=10.0.0.1 "
+                "--host-address=fd00::1 --local-address=10.0.0.2/24 --local-address=fd00::2 "
+                "--gateway=none --mac-address=02:00:00:00:00:01 --mtu=1400");
+}
+
+static void test_network_goes_down_after_all(void **state) {
+        _cleanup_free_ char *text = unit_of("[Network]\nPrivate=yes\n");
+
+        (void) state;
+
+        assert_line(text, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-network down web");
+}
+
+/* Reload and stop */
+
+static void test_reload_command(void **state) {
+        _cleanup_free_ char *text = unit_of("[Container]\nReloadCommand=/bin/a 'b c' $D 5%\n"),
+                            *nix = unit_of("[Container]\nSystem=/nix/store/x\n"
+                                           "ReloadCommand=/bin/a\n");
+
+        (void) state;
+
+        assert_line(text,
+                "ExecReload=" LIBEXEC_DIR "/spawnlet-enter $MAINPID -- /bin/a \"b c\" $$D "
+                "5%%");
+        assert_line(nix, "ExecReload=" LIBEXEC_DIR "/spawnlet-enter $MAINPID -- /bin/a");
+}
+
+/* The helper gets nine tenths of the unit's own timeout. */
+static void test_stop_timeout(void **state) {
+        static const struct {
+                const char *lines, *timeout;
+        } cases[] = {
+                { "", "162000ms" },
+                { "TimeoutStopSec=10\n", "9000ms" },
+                { "TimeoutStopSec=1min 40s\n", "90000ms" },
+                { "TimeoutSec=20\n", "18000ms" },
+                { "TimeoutSec=20\nTimeoutStopSec=10\n", "9000ms" },
+                { "TimeoutStopSec=10\nTimeoutSec=20\n", "18000ms" },
+                { "TimeoutStopSec=infinity\n", "infinity" },
+                { "TimeoutStopSec=0\n", "infinity" },
+                { "TimeoutStartSec=10\n", "162000ms" },
+                { "TimeoutStopSec=nonsense\n", "162000ms" }, /* systemd ignores it, too */
+                { "TimeoutStopSec=1.5min\n", "81000ms" },
+                { "TimeoutStopSec=0.5\n", "450ms" },
+        };
+
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *definition = NULL, *text = NULL, *line = NULL;
+
+                assert_int_equal(str_format(&definition, "[Service]\n%s", cases[i].lines), 0);
+                assert_int_equal(str_format(&line,
+                                         "ExecStop=" LIBEXEC_DIR "/spawnlet-stop "
+                                         "--signal=SIGRTMIN+3 --timeout=%s $MAINPID",
+                                         cases[i].timeout),
+                        0);
+                text = unit_of(definition);
+                assert_line(text, line);
+        }
+}
+
+static void test_kill_signal(void **state) {
+        static const char definition[] = "[Exec]\nKillSignal=SIGTERM\n";
+        _cleanup_free_ char *text = unit_of(definition);
+
+        (void) state;
+
+        assert_word(definition, "--kill-signal=SIGTERM");
+        assert_contains(text, "/spawnlet-stop --signal=SIGTERM ");
+}
+
+/* Pass-through */
+
+static void test_pass_through_comes_last(void **state) {
+        _cleanup_free_ char *text = unit_of("[Unit]\nAfter=a.service\nWants=%i $A \\x41\n"
+                                            "[Service]\nMemoryMax=1G\nRestart=always\n"
+                                            "ExecStartPre=-/bin/a \"b\"\n[Install]\n"
+                                            "WantedBy=a.target\n");
+
+        (void) state;
+
+        assert_contains(text, "\nAfter=a.service\nWants=%i $A \\x41\n\n[Service]\n");
+        assert_non_null(str_ends_with(
+                text, "\nMemoryMax=1G\nRestart=always\nExecStartPre=-/bin/a \"b\"\n"));
+        assert_contains_not(text, "WantedBy");
+}
+
+/* No value may take in the line that follows it. */
+static void test_backslash_at_the_end_of_a_value(void **state) {
+        static const char *const definitions[] = {
+                "[Container]\nDescription=a\\ \n",
+                "[Unit]\nAfter=a.service\\ \nBefore=b.service\n",
+                "[Service]\nMemoryMax=1G\\ \nCPUWeight=1\n",
+                "[Container]\nDescription=a\\\\\n",
+        };
+
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(definitions); i++) {
+                _cleanup_free_ char *text = unit_of(definitions[i]);
+
+                assert_line(text, "SourcePath=test.container");
+                assert_line(text, "[Service]");
+                if (i == 1)
+                        assert_line(text, "Before=b.service");
+                if (i == 2)
+                        assert_line(text, "CPUWeight=1");
+        }
+}
+
+/* systemd ends a line at a carriage return: none may be in a unit. */
+static void test_carriage_return_makes_no_line(void **state) {
+        static const char *const definitions[] = {
+                "[Container]\nDescription=a\rExecStartPre=/bin/evil\n",
+                "[Unit]\nAfter=a.service\rSourcePath=/evil\n",
+                "[Service]\nMemoryMax=1G\rType=simple\n",
+                "[Container]\nRoot=/srv/a\rb\n",
+        };
+
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(definitions); i++) {
+                _cleanup_(definition_freep) Definition *d = NULL;
+                _cleanup_diags_ Diags diags = {};
+                _cleanup_free_ char *text = NULL;
+
+                d = define("web", definitions[i], &diags);
+                if (diags_count(&diags, SEVERITY_ERROR) > 0)
+                        assert_int_equal(unit_stub_text(d, &diags, &text), 0);
+                else
+                        assert_int_equal(unit_text(d, &text), 0);
+                assert_null(strchr(text, '\r'));
+                assert_no_line(text, "ExecStartPre=/bin/evil");
+                assert_no_line(text, "SourcePath=/evil");
+                assert_no_line(text, "Type=simple");
+        }
+}
+
+/* Drop-ins are named in comments; a file name may hold any byte but a slash. */
+static void test_names_of_files_make_no_line(void **state) {
+        static const char *const names[] = { "a\nExecStart=/bin/evil.conf", "a\r[Service].conf",
+                "b.conf" };
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_diags_ Diags diags = {};
+        _cleanup_free_ char *text = NULL;
+
+        (void) state;
+
+        d = define("web", "", &diags);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                assert_int_equal(definition_parse(d, names[i], "", 0, &diags), 0);
+        assert_int_equal(unit_text(d, &text), 0);
+        assert_contains(text, "# with b.conf\n");
+        assert_no_line(text, "ExecStart=/bin/evil");
+        assert_contains_not(text, "\r");
+}
+
+static void test_source_path(void **state) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_diags_ Diags diags = {};
+        _cleanup_free_ char *text = NULL;
+
+        (void) state;
+
+        assert_int_equal(definition_new("web", &d), 0);
+        assert_int_equal(definition_parse(d, "/etc/100%/web.container", "", 0, &diags), 0);
+        assert_int_equal(unit_text(d, &text), 0);
+        assert_line(text, "SourcePath=/etc/100%%/web.container");
+}
+
+/* Whatever a value holds, the unit has the lines that it would have without. */
+static void test_random_values_make_no_line(void **state) {
+        static const char *const pieces[] = { "%", "%i", "$", "${A}", ";", " ; ", "\"", "'", "\\",
+                "\\n", "\\x0a", "\\x0d", "\\012", "\\ ", " ", "\t", "=", "#", "[", "]", "a", "A=b",
+                "/", ":", "\x01", "\x7f", "\xc3\xa4", "\xf0\x9f\x98\x80", "\\xff", "~", "\\\\" };
+        static const char *const heads[] = { "[Container]\nDescription=x", "[Container]\nRoot=/x",
+                "[Container]\nInit=/x", "[Container]\nReloadCommand=/x", "[Container]\nSystem=/x",
+                "[Exec]\nParameters=x", "[Exec]\nEnvironment=A=x", "[Exec]\nHostname=x",
+                "[Exec]\nTimezone=x", "[Files]\nBind=/x", "[Files]\nTemporaryFileSystem=/x",
+                "[Unit]\nAfter=x", "[Service]\nMemoryMax=x" };
+        uint64_t random = 6;
+        unsigned n_right = 0;
+
+        (void) state;
+
+        for (unsigned i = 0; i < 20000; i++) {
+                const char *head = heads[i % ELEMENTSOF(heads)];
+                _cleanup_(definition_freep) Definition *d = NULL;
+                _cleanup_strv_ char **lines = NULL, **plain_lines = NULL;
+                _cleanup_free_ char *text = NULL, *plain = unit_of(head);
+                _cleanup_diags_ Diags diags = {};
+                _cleanup_str_ Str s = {};
+
+                str_append(&s, head);
+                for (unsigned n = i % 7; n > 0; n--) {
+                        random = random * UINT64_C(6364136223846793005) + 1;
+                        str_append(&s, pieces[(random >> 33) % ELEMENTSOF(pieces)]);
+                }
+                str_append_char(&s, '\n');
+
+                d = define("web", s.data, &diags);
+                if (diags_count(&diags, SEVERITY_ERROR) > 0) {
+                        assert_int_equal(unit_stub_text(d, &diags, &text), 0);
+                        lines = lines_of(text);
+                        continue;
+                }
+
+                n_right++;
+                assert_int_equal(unit_text(d, &text), 0);
+                lines = lines_of(text);
+                plain_lines = lines_of(plain);
+                if (strv_length(lines) != strv_length(plain_lines))
+                        fail_msg("%s\n%s", s.data, text);
+                for (size_t k = 0; lines[k]; k++) {
+                        size_t n = strcspn(lines[k], "=");
+
+                        if (n != strcspn(plain_lines[k], "=") ||
+                                memcmp(lines[k], plain_lines[k], n) != 0)
+                                fail_msg("%s\n%s", s.data, text);
+                }
+        }
+
+        assert_in_range(n_right, 5000, 20000); /* else the pieces test nothing */
+}
+
+/* Stubs */
+
+static void test_stub(void **state) {
+        _cleanup_free_ char *text =
+                stub_of("[Network]\nFrobnicate=1\nMTU=5%\n[Service]\nMemoryMax=1G\n"
+                        "[Unit]\nAfter=a.service\n");
+
+        (void) state;
+
+        assert_line(text,
+                "Description=Container 'web', not valid: test.container:3: [Network] MTU=5%%: not "
+                "a "
+                "number from 68 to 65535");
+        assert_line(text, "SourcePath=test.container");
+        assert_line(text, "ExecStart=" BIN_DIR "/spawnlet check --from-unit web");
+        assert_line(text, "SyslogIdentifier=container-web");
+        assert_no_line(text, "ExecStart=systemd-nspawn");
+        assert_no_line(text, "ExecStartPre=");
+        assert_no_line(text, "Restart=");
+        assert_no_line(text, "MemoryMax=");
+}
+
+/* What runs when the definition is spoiled is stopped by the stub, within the stub's timeout. */
+static void test_stub_stops(void **state) {
+        _cleanup_free_ char *text = stub_of("[Network]\nMTU=x\n[Service]\nTimeoutStopSec=1h\n");
+        _cleanup_free_ char *stop = line_of(text, "ExecStop=");
+
+        (void) state;
+
+        assert_line(text, "TimeoutStopSec=1h");
+        assert_contains(stop, " --timeout=3240000ms ");
+}
+
+static void test_stub_of_nasty_definition(void **state) {
+        static const char *const definitions[] = {
+                "[Network]\nMTU=%i \\x41 \"a\n",
+                "[Network]\nMTU=\x1b\x01\\ \n",
+                "[Exec]\nEnvironment=\\xff\\x0a\n",
+        };
+
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(definitions); i++) {
+                _cleanup_free_ char *text = stub_of(definitions[i]);
+                _cleanup_free_ char *line = line_of(text, "Description=");
+
+                assert_line(text, "SourcePath=test.container");
+                for (const char *p = line; *p; p++)
+                        if (*p == '%')
+                                assert_int_equal(*++p, '%');
+        }
+}
+
+/* Links */
+
+static void assert_links(const char *definition, const char *expected) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_diags_ Diags diags = {};
+        _cleanup_strv_ char **links = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        d = define("web", definition, &diags);
+        assert_diags(&diags, "");
+        assert_int_equal(unit_links(d, &links), 0);
+        text = joined(links);
+        assert_string_equal(text, expected);
+}
+
+static void test_links(void **state) {
+        (void) state;
+
+        assert_links("", "machines.target.wants/container-web.service");
+        assert_links("[Container]\nAutoStart=no\n", "");
+        assert_links("[Container]\nAutoStart=no\n[Install]\nWantedBy=a.target b.target\n"
+                     "RequiredBy=c.service\nUpheldBy=d.target\nAlias=e.service\n",
+                "a.target.wants/container-web.service|b.target.wants/container-web.service|"
+                "c.service.requires/container-web.service|d.target.upholds/container-web.service|"
+                "e.service");
+        assert_links("[Container]\nAutoStart=no\n[Install]\nAlias=container-web.service\n", "");
+}
+
+static void test_install_is_reset_by_an_empty_value(void **state) {
+        (void) state;
+
+        assert_links(
+                "[Container]\nAutoStart=no\n[Install]\nWantedBy=a.target\nRequiredBy=b.target\n"
+                "WantedBy=\nWantedBy=c.target\n",
+                "b.target.requires/container-web.service|c.target.wants/container-web.service");
+}
+
+/* systemd reads them without C escapes: "\x2d" is a part of the name. */
+static void test_escapes_in_names_of_units(void **state) {
+        (void) state;
+
+        assert_links("[Container]\nAutoStart=no\n[Install]\nWantedBy=srv-my\\x2ddata.mount\n",
+                "srv-my\\x2ddata.mount.wants/container-web.service");
+        assert_word("[Container]\nSystem=host\nServices=a\\x2db.service\n",
+                "systemd.wants=a\\x2db.service");
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_what_is_in_every_unit),
+                cmocka_unit_test(test_sections_in_order),
+                cmocka_unit_test(test_description),
+                cmocka_unit_test(test_root),
+                cmocka_unit_test(test_system_root),
+                cmocka_unit_test(test_system_host),
+                cmocka_unit_test(test_init),
+                cmocka_unit_test(test_system_in_nix_store),
+                cmocka_unit_test(test_system_in_a_profile),
+                cmocka_unit_test(test_system_elsewhere),
+                cmocka_unit_test(test_system_path_with_colon),
+                cmocka_unit_test(test_keys_that_become_options),
+                cmocka_unit_test(test_options_keep_their_order),
+                cmocka_unit_test(test_environment_without_value),
+                cmocka_unit_test(test_system_call_filter_refuses_whole_list),
+                cmocka_unit_test(test_escapes),
+                cmocka_unit_test(test_lone_semicolon),
+                cmocka_unit_test(test_bind_sources_are_waited_for),
+                cmocka_unit_test(test_bind_source_with_slash_is_waited_for),
+                cmocka_unit_test(test_shared_network),
+                cmocka_unit_test(test_private_network_alone),
+                cmocka_unit_test(test_addresses),
+                cmocka_unit_test(test_network_goes_down_after_all),
+                cmocka_unit_test(test_reload_command),
+                cmocka_unit_test(test_stop_timeout),
+                cmocka_unit_test(test_kill_signal),
+                cmocka_unit_test(test_pass_through_comes_last),
+                cmocka_unit_test(test_backslash_at_the_end_of_a_value),
+                cmocka_unit_test(test_carriage_return_makes_no_line),
+                cmocka_unit_test(test_names_of_files_make_no_line),
+                cmocka_unit_test(test_source_path),
+                cmocka_unit_test(test_random_values_make_no_line),
+                cmocka_unit_test(test_stub),
+                cmocka_unit_test(test_stub_stops),
+                cmocka_unit_test(test_stub_of_nasty_definition),
+                cmocka_unit_test(test_links),
+                cmocka_unit_test(test_install_is_reset_by_an_empty_value),
+                cmocka_unit_test(test_escapes_in_names_of_units),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
