@@ -26,6 +26,7 @@
 
 #include "common/base/log.h"
 #include "common/base/parse.h"
+#include "common/base/str.h"
 #include "common/kernel/init.h"
 #include "common/kernel/namespace.h"
 
@@ -33,6 +34,8 @@
 #define EXIT_CANNOT_EXECUTE 126
 #define EXIT_NOT_FOUND 127
 #define EXIT_SIGNAL_BASE 128
+
+#define NIX_STORE "/nix/store/"
 
 /* Where commands are, also on NixOS. */
 #define PATH_INSIDE                                                                                \
@@ -182,10 +185,26 @@ static int run_plainly(char *argv[]) {
         return exit_status(child);
 }
 
-static int run(pid_t main_pid, char *argv[]) {
+/* What a path on the host leads to, if that is in the store, which the container shares. */
+static char *resolve_in_store(const char *path) {
+        char *resolved = realpath(path, NULL);
+
+        if (resolved && !str_starts_with(resolved, NIX_STORE)) {
+                free(resolved);
+                return NULL;
+        }
+
+        return resolved;
+}
+
+static int run(pid_t main_pid, char *argv[], const char *store_path) {
+        _cleanup_free_ char *resolved = store_path ? resolve_in_store(store_path) : NULL;
         _cleanup_close_ int pidfd = -EBADF;
         pid_t init;
         int r;
+
+        if (resolved)
+                argv[0] = resolved;
 
         r = init_find(main_pid, &init, &pidfd);
         if (r == 0 || r == -ESRCH)
@@ -204,9 +223,11 @@ static int run(pid_t main_pid, char *argv[]) {
 }
 
 static void help(void) {
-        printf("%s PID [--] COMMAND [ARGUMENT...]\n\n"
+        printf("%s [OPTION...] PID [--] COMMAND [ARGUMENT...]\n\n"
                "Run a command inside the container whose systemd-nspawn is process PID.\n\n"
-               "  -h --help  Show this help\n\n"
+               "  -h --help             Show this help\n"
+               "     --store-path=PATH  Run what PATH leads to on the host instead of COMMAND, if\n"
+               "                        that is in /nix/store\n\n"
                "The exit status is the command's. See `spawnlet run` in spawnlet(1).\n",
                 program_invocation_short_name);
 }
@@ -214,8 +235,10 @@ static void help(void) {
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
+                { "store-path", required_argument, NULL, 's' },
                 {},
         };
+        const char *store_path = NULL;
         uint64_t pid;
         int r;
 
@@ -226,6 +249,9 @@ int main(int argc, char *argv[]) {
                 case 'h':
                         help();
                         return EXIT_SUCCESS;
+                case 's':
+                        store_path = optarg;
+                        break;
                 default:
                         return EXIT_CANNOT_EXECUTE;
                 }
@@ -243,6 +269,6 @@ int main(int argc, char *argv[]) {
                 return EXIT_CANNOT_EXECUTE;
         }
 
-        r = run((pid_t) pid, command);
+        r = run((pid_t) pid, command, store_path);
         return r < 0 ? EXIT_CANNOT_EXECUTE : r;
 }

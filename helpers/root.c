@@ -163,61 +163,121 @@ static int copy_etc(int root) {
         return 0;
 }
 
-/* The fields of a line of passwd(5) or group(5) that matter. Return: whether it is of the system. */
-static bool is_system_entry(const char *line, size_t n) {
-        const char *p = memchr(line, ':', n);
+/* A line of passwd(5) or group(5), NAME:PASSWORD:ID:REST. Return: whether it is of the system. */
+static bool parse_account(const char *line, size_t n, int *ret_name_length, const char **ret_id) {
+        const char *password = memchr(line, ':', n);
+        const char *id =
+                password ? memchr(password + 1, ':', n - (size_t) (password + 1 - line)) : NULL;
 
-        p = p ? memchr(p + 1, ':', n - (size_t) (p + 1 - line)) : NULL;
-        if (!p || *line == '#' || *line == '+' || *line == '-')
+        if (!id || password == line || strchr("#+-", *line))
                 return false;
 
-        long id = strtol(p + 1, NULL, 10);
-        return id <= SYSTEM_UID_MAX || id == NOBODY_UID;
+        *ret_name_length = (int) (password - line);
+        *ret_id = id + 1;
+
+        long number = strtol(id + 1, NULL, 10);
+        return number <= SYSTEM_UID_MAX || number == NOBODY_UID;
+}
+
+/* Whether a user is among the lines of passwd(5) in @users. */
+static bool has_user(const char *users, const char *name, size_t n) {
+        for (const char *line = users; *line;) {
+                size_t k = strcspn(line, "\n");
+
+                if (k > n && strncmp(line, name, n) == 0 && line[n] == ':')
+                        return true;
+                line += k + (line[k] == '\n');
+        }
+
+        return false;
+}
+
+/* The members of a group that are users of the system: people's names stay outside. */
+static void append_members(Str *s, const char *members, size_t n, const char *users) {
+        bool first = true;
+
+        for (const char *p = members, *end = members + n; p < end;) {
+                size_t k = MIN(strcspn(p, ",\n"), (size_t) (end - p));
+
+                if (k > 0 && has_user(users, p, k)) {
+                        str_appendf(s, "%s%.*s", first ? "" : ",", (int) k, p);
+                        first = false;
+                }
+                p += k + 1;
+        }
+}
+
+/*
+ * One of the two account databases of the host, without people.
+ * @users: for group(5), the result for passwd(5); else NULL
+ * @locked: what follows the name in the shadow file, which locks all accounts
+ */
+static int read_accounts(const char *path, const char *users, const char *locked,
+        char **ret_entries, char **ret_shadow) {
+        _cleanup_str_ Str entries = {}, shadow = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = file_read(AT_FDCWD, path, HOST_FILE_MAX, &text, NULL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to read '%s': %m", path);
+
+        for (const char *line = text; *line;) {
+                size_t n = strcspn(line, "\n");
+                const char *id;
+                int name;
+
+                if (parse_account(line, n, &name, &id)) {
+                        const char *end = line + n, *members = memchr(id, ':', (size_t) (end - id));
+                        size_t kept = users && members ? (size_t) (members + 1 - id)
+                                                       : (size_t) (end - id);
+
+                        str_appendf(&entries, "%.*s:x:%.*s", name, line, (int) kept, id);
+                        if (users && members)
+                                append_members(
+                                        &entries, members + 1, (size_t) (end - members - 1), users);
+                        str_append(&entries, "\n");
+                        str_appendf(&shadow, "%.*s:%s\n", name, line, locked);
+                }
+                line += n + (line[n] == '\n');
+        }
+
+        r = str_take(&entries, ret_entries);
+        if (r >= 0)
+                r = str_take(&shadow, ret_shadow);
+        return r < 0 ? log_oom() : 0;
 }
 
 /*
  * The users and groups of the host's services, so that those of Services= find theirs and files
- * in /usr keep their owners' names. Passwords stay outside: the shadow file made here locks all.
+ * in /usr keep their owners' names. No password comes along.
  */
-static int copy_accounts(int root, const char *file, const char *shadow, const char *locked) {
-        _cleanup_str_ Str entries = {}, locks = {};
-        _cleanup_free_ char *text = NULL;
-        char source[PATH_MAX], path[PATH_MAX];
+static int copy_accounts(int root) {
+        _cleanup_free_ char *passwd = NULL, *shadow = NULL, *group = NULL, *gshadow = NULL;
         int r;
 
-        (void) snprintf(source, sizeof(source), "/etc/%s", file);
-        r = file_read(AT_FDCWD, source, HOST_FILE_MAX, &text, NULL);
-        if (r < 0)
-                return log_error_errno(r, "Failed to read '%s': %m", source);
-
-        for (const char *line = text; *line;) {
-                size_t n = strcspn(line, "\n");
-
-                if (is_system_entry(line, n)) {
-                        str_appendf(&entries, "%.*s\n", (int) n, line);
-                        str_appendf(&locks, "%.*s:%s\n", (int) strcspn(line, ":"), line, locked);
-                }
-                line += n + (line[n] == '\n');
-        }
-        if (str_error(&entries) < 0 || str_error(&locks) < 0)
-                return log_oom();
-
-        (void) snprintf(path, sizeof(path), "etc/%s", shadow);
-        r = make_file(root, path, locks.data ? locks.data : "", 0600);
-        if (r < 0)
-                return r;
-
-        (void) snprintf(path, sizeof(path), "etc/%s", file);
-        return make_file(root, path, entries.data ? entries.data : "", 0644);
+        r = read_accounts("/etc/passwd", NULL, "*:::::::", &passwd, &shadow);
+        if (r >= 0)
+                r = read_accounts("/etc/group", passwd, "*::", &group, &gshadow);
+        if (r >= 0)
+                r = make_file(root, "etc/shadow", shadow, 0600);
+        if (r >= 0)
+                r = make_file(root, "etc/gshadow", gshadow, 0600);
+        if (r >= 0)
+                r = make_file(root, "etc/passwd", passwd, 0644);
+        return r < 0 ? r : make_file(root, "etc/group", group, 0644);
 }
 
 /*
  * A machine ID of its own. With an empty one systemd would take this for a first boot and enable
  * every unit that the host's /usr has; machine-id(5), "First Boot Semantics".
  */
-static int make_machine_id(int root) {
+static int make_machine_id(int root, const char *wanted) {
         uint8_t id[16];
         char text[sizeof(id) * 2 + 2];
+
+        if (wanted)
+                return make_file(root, "etc/machine-id", wanted, 0444);
 
         if (getrandom(id, sizeof(id), 0) != (ssize_t) sizeof(id))
                 return log_error_errno(errno, "Failed to make a machine ID: %m");
@@ -286,7 +346,7 @@ static int link_usr(int root) {
         return 0;
 }
 
-static int prepare_host(int root) {
+static int prepare_host(int root, const char *machine_id) {
         static const struct {
                 const char *path;
                 mode_t mode;
@@ -305,13 +365,11 @@ static int prepare_host(int root) {
         if (r >= 0)
                 r = make_link(root, "etc/os-release", "../usr/lib/os-release");
         if (r >= 0)
-                r = make_machine_id(root);
+                r = make_machine_id(root, machine_id);
         if (r >= 0)
                 r = copy_etc(root);
         if (r >= 0)
-                r = copy_accounts(root, "passwd", "shadow", "*:::::::");
-        if (r >= 0)
-                r = copy_accounts(root, "group", "gshadow", "*::");
+                r = copy_accounts(root);
         return r < 0 ? r : mark_updated(root);
 }
 
@@ -376,9 +434,14 @@ static int check_root(int root, const char *path) {
         return -ENOENT;
 }
 
-static int prepare(const char *machine, const char *path, System system) {
+static int prepare(const char *machine, const char *path, System system, const char *machine_id) {
         _cleanup_close_ int root = -EBADF;
         int r;
+
+        /* Set-user-ID programs in a root are nothing for the host's users. */
+        r = mkdir_parents(MACHINES_DIR, 0700);
+        if (r < 0)
+                return log_error_errno(r, "Failed to make '" MACHINES_DIR "': %m");
 
         root = root_open(path);
         if (root < 0)
@@ -386,7 +449,7 @@ static int prepare(const char *machine, const char *path, System system) {
 
         switch (system) {
         case SYSTEM_OF_HOST:
-                r = prepare_host(root);
+                r = prepare_host(root, machine_id);
                 break;
         case SYSTEM_NIX:
                 r = prepare_nix(root, machine);
@@ -414,12 +477,14 @@ static int link_machine(const char *machine, const char *path) {
 }
 
 static void help(void) {
-        printf("%s --root=PATH [--system=root|host|nix] NAME\n\n"
+        printf("%s --root=PATH [OPTION...] NAME\n\n"
                "Make the root of a container ready for its start.\n\n"
-               "  -h --help         Show this help\n"
-               "     --root=PATH    The container's root directory, made if missing\n"
-               "     --system=KIND  What is in it: a whole system, one that shares the host's\n"
-               "                    /usr, or one of a NixOS profile\n\n"
+               "  -h --help           Show this help\n"
+               "     --root=PATH      The container's root directory, made if missing\n"
+               "     --system=KIND    What is in it: a whole system (root), one that shares the\n"
+               "                      host's /usr (host), or one of a NixOS profile (nix)\n"
+               "     --machine-id=ID  With --system=host, the machine ID where there is none "
+               "yet\n\n"
                "Called by the container's unit; see spawnlet.container(5).\n",
                 program_invocation_short_name);
 }
@@ -429,9 +494,10 @@ int main(int argc, char *argv[]) {
                 { "help", no_argument, NULL, 'h' },
                 { "root", required_argument, NULL, 'r' },
                 { "system", required_argument, NULL, 's' },
+                { "machine-id", required_argument, NULL, 'm' },
                 {},
         };
-        const char *root = NULL;
+        const char *root = NULL, *machine_id = NULL;
         System system = SYSTEM_IN_ROOT;
         int r;
 
@@ -453,6 +519,9 @@ int main(int argc, char *argv[]) {
                                 return EXIT_FAILURE;
                         }
                         break;
+                case 'm':
+                        machine_id = optarg;
+                        break;
                 default:
                         return EXIT_FAILURE;
                 }
@@ -469,7 +538,7 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
 
-        r = prepare(argv[optind], root, system);
+        r = prepare(argv[optind], root, system, machine_id);
         if (r >= 0)
                 r = link_machine(argv[optind], root);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -263,6 +263,11 @@ static int find(Stop *s, const char *unit) {
                 s->main_pid = cgroup_supervisor(s->cgroup);
                 if (s->main_pid <= 0)
                         return s->main_pid;
+                /* The instance of a template does not know the definition, nspawn does. */
+                r = init_kill_signal(s->main_pid);
+                if (r < 0)
+                        return r == -ESRCH || r == -ENODATA ? 0 : r;
+                s->signal = r;
         } else {
                 r = cgroup_of_own_unit(&s->cgroup);
                 if (r < 0)

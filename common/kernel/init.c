@@ -7,6 +7,7 @@
 #include <sys/pidfd.h>
 
 #include "common/base/file.h"
+#include "common/base/parse.h"
 #include "common/base/str.h"
 
 #define PROC_FILE_MAX (256U * 1024U)
@@ -106,6 +107,29 @@ int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd) {
         }
 
         return 0;
+}
+
+int init_kill_signal(pid_t main_pid) {
+        _cleanup_free_ char *arguments = NULL;
+        char path[64];
+        size_t size;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/cmdline", (int) main_pid);
+        r = file_read(AT_FDCWD, path, PROC_FILE_MAX, &arguments, &size);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+
+        for (const char *p = arguments; p < arguments + size; p += strlen(p) + 1) {
+                const char *signal = str_starts_with(p, "--kill-signal=");
+
+                if (signal)
+                        return parse_signal(signal);
+                if (strcmp(p, "--") == 0)
+                        break;
+        }
+
+        return -ENODATA;
 }
 
 int init_can_take(pid_t pid, int signal) {

@@ -22,6 +22,14 @@
 int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd);
 
 /**
+ * init_kill_signal() - the signal that systemd-nspawn itself would stop the container with
+ * @main_pid: systemd-nspawn, whose command line tells
+ *
+ * Return: the signal; -ENODATA if none is given there; -ESRCH if it is gone; other negative errno.
+ */
+int init_kill_signal(pid_t main_pid);
+
+/**
  * init_can_take() - whether a signal sent to an init would have an effect
  *
  * The kernel drops signals to the first process of a PID namespace that it neither
