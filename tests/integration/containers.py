@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The containers that the scenarios use, and what they look at in them."""
+
+import re
+
+WEB = """\
+    [Container]
+    System=host
+    Services=hello.socket
+
+    [Network]
+    HostAddress=10.90.0.1
+    LocalAddress=10.90.0.2
+    HostAddress=fd90::1
+    LocalAddress=fd90::2
+"""
+
+
+def serve(host, root):
+    """Put a web server into the /etc and /srv of a container: answers as soon as it is up."""
+    host.write(f"{root}/etc/systemd/system/hello.socket", "[Socket]\nListenStream=80\nAccept=yes\n")
+    host.write(
+        f"{root}/etc/systemd/system/hello@.service",
+        "[Service]\nExecStart=/usr/bin/busybox httpd -i -h /srv\nStandardInput=socket\n",
+    )
+    host.write(f"{root}/srv/index.html", "hello\n")
+
+
+def web(host, extra="", name="web"):
+    """Declare the container WEB, with more lines at the end."""
+    serve(host, f"/var/lib/machines/{name}")
+    host.define(name, WEB + extra)
+
+
+def fetch(host, url="http://web.containers/"):
+    """What the web server answers, with no second try."""
+    return host.out("curl", "-sS", "--max-time", "5", url)
+
+
+def init_start_time(host, name="web", cat=("cat",)):
+    """When the container's init was started, in clock ticks: changes with every new init."""
+    stat = host.out("spawnlet", "run", name, *cat, "/proc/1/stat")
+    return re.sub(r"^.*\) ", "", stat).split()[19]
+
+
+def addresses(host, name="web"):
+    """All addresses of the container's eth0 but the link-local."""
+    text = host.out("spawnlet", "run", name, "ip", "-o", "address", "show", "dev", "eth0")
+    return sorted(re.findall(r"inet6? (\S+)(?=.*scope global)", text))

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A test host: a whole Debian system with its own systemd, booted by systemd-nspawn.
+
+The root is an overlay: the cached Debian root, on it what `meson install` installed,
+and on top a directory that goes away with the host. Two hosts share nothing that either
+could write. Needs sandbox.enter().
+"""
+
+import itertools
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import textwrap
+import time
+import uuid
+from pathlib import Path
+
+import roots
+import sandbox
+
+BOOT_TIMEOUT = 90
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+REBOOT_STATUS = 133  # what nspawn --keep-unit exits with when the container reboots
+
+_numbers = itertools.count(1)
+
+
+class HostError(Exception):
+    """A host, or a command on it, did not do what it should."""
+
+
+def wait_until(what, condition, timeout=10):
+    """Check until condition() is true and return its value. For what has no descriptor
+    to wait on; the last exception of a condition is part of the error."""
+    deadline = time.monotonic() + timeout
+    while True:
+        error = None
+        try:
+            if value := condition():
+                return value
+        except (HostError, AssertionError) as e:
+            error = e
+        if time.monotonic() >= deadline:
+            raise HostError(f"after {timeout} s still not: {what}") from error
+        time.sleep(0.02)
+
+
+def _tail(path, lines):
+    try:
+        return "\n".join(Path(path).read_text(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+class Host:
+    def __init__(self, release, stage=None, source=None, workdir=None, name=None):
+        """A host of this Debian release, not booted yet. stage: what is installed on it.
+        source: the source tree, for the script that enables the name service."""
+        self.release, self.stage, self.source = release, stage, source
+        self.name = name or f"host{next(_numbers)}"
+        self.dir = Path(workdir or sandbox.WORK) / self.name
+        self.console = self.dir / "console.log"
+        self.cgroup = sandbox.cgroup_root() / self.name
+        self.machine_id = uuid.uuid4().hex
+        self.root = self.leader = self._nspawn = self._pidfd = self._scope = None
+
+    def __enter__(self):
+        try:
+            self.boot()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def another(self):
+        """A second host like this one."""
+        return Host(self.release, self.stage, self.source)
+
+    # Life
+
+    def _prepare(self):
+        lower = ([self.stage] if self.stage else []) + [roots.host_root(self.release)]
+        self.root = sandbox.overlay(self.dir, *lower)
+        # With an id it is not a first boot, which would enable units by preset.
+        (self.root / "etc/machine-id").write_text(self.machine_id + "\n")
+        # Else units with ConditionNeedsUpdate= run, for what was installed a moment ago.
+        for updated in ("etc/.updated", "var/.updated"):
+            (self.root / updated).touch()
+        enable = Path(self.source, "nss/enable") if self.source else None
+        if enable and enable.exists():
+            subprocess.run(["sh", enable, self.root / "etc/nsswitch.conf"], check=True)
+
+    def boot(self, timeout=BOOT_TIMEOUT):
+        """Boot and wait until everything is started. Returns the seconds it took."""
+        if self.root is None:
+            self._prepare()
+        self.cgroup.mkdir(exist_ok=True)
+        started = time.monotonic()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, \
+                open(self.console, "ab") as console:
+            notify.bind(f"\0spawnlet-tests-{self.cgroup.parent.name}-{self.name}")
+            self._nspawn = subprocess.Popen(
+                sandbox.in_cgroup(
+                    self.cgroup,
+                    "systemd-nspawn", "--quiet", "--settings=no", "--register=no", "--keep-unit",
+                    "--boot", f"--directory={self.root}", f"--machine={self.name}",
+                    "--private-network", "--capability=all", "--notify-ready=yes",
+                    "--link-journal=no", "--timezone=off", "--resolv-conf=off",
+                    "--console=read-only",
+                    f"--bind-ro={roots.host_root(self.release)}:/srv/debian",
+                    # The many mounts of a boot run into systemd's rate limit for mount events,
+                    # which costs a second.
+                    "--setenv=SYSTEMD_DEFAULT_MOUNT_RATE_LIMIT_BURST=1000",
+                    # It cannot load any in a container: the only unit to fail.
+                    "systemd.mask=systemd-modules-load.service",
+                ),
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                start_new_session=True,
+                env={
+                    "PATH": PATH,
+                    "NOTIFY_SOCKET": "@" + notify.getsockname()[1:].decode(),
+                    "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+                },
+            )
+            self._pidfd = os.pidfd_open(self._nspawn.pid)
+            self._wait_ready(notify, started + timeout)
+        # (The socket is closed by now: nspawn would block on one that nobody reads.)
+        # Commands run where the host's init is, else they would be outside the cgroup
+        # namespace that they are in.
+        unified = [line for line in Path(f"/proc/{self.leader}/cgroup").read_text().splitlines()
+                   if line.startswith("0::")]
+        self._scope = sandbox.CGROUPS / unified[0].removeprefix("0::/")
+        return time.monotonic() - started
+
+    def _wait_ready(self, notify, deadline):
+        poll = select.poll()
+        poll.register(notify, select.POLLIN)
+        poll.register(self._pidfd, select.POLLIN)
+        while True:
+            events = dict(poll.poll(max(0, deadline - time.monotonic()) * 1000))
+            if notify.fileno() in events:
+                for line in notify.recv(4096).decode().splitlines():
+                    key, _, value = line.partition("=")
+                    if key == "X_NSPAWN_LEADER_PID":
+                        self.leader = int(value)
+                    elif line == "READY=1":
+                        return
+                continue
+            why = f"systemd-nspawn exited with {self._nspawn.wait()}" if events else "not ready in time"
+            raise HostError(f"{self.name} (debian-{self.release}) did not boot: {why}\n"
+                            + _tail(self.console, 30))
+
+    def _wait_exit(self, timeout):
+        """Wait for nspawn and return its exit status."""
+        if not select.select([self._pidfd], [], [], timeout)[0]:
+            raise HostError(f"{self.name} is still up after {timeout} s\n" + _tail(self.console, 30))
+        os.close(self._pidfd)
+        status = self._nspawn.wait()
+        self._nspawn = self._pidfd = self.leader = self._scope = None
+        return status
+
+    def _shut_down(self, verb, status, timeout):
+        started = time.monotonic()
+        # The command may be killed by what it asked for.
+        self.run("systemctl", verb, check=False)
+        got = self._wait_exit(timeout)
+        if got != status:
+            raise HostError(f"{self.name}: {verb}: systemd-nspawn exited with {got}, not {status}\n"
+                            + _tail(self.console, 30))
+        # nspawn's own sub-cgroups would be in the way of the next boot.
+        sandbox.wait_cgroup_empty(self.cgroup, 10)
+        sandbox.remove_cgroup(self.cgroup)
+        return time.monotonic() - started
+
+    def poweroff(self, timeout=60):
+        """Shut down cleanly. Returns the seconds it took."""
+        return self._shut_down("poweroff", 0, timeout)
+
+    def reboot(self, timeout=60):
+        """Shut down cleanly and boot again with the same files. Returns the seconds of each."""
+        return self._shut_down("reboot", REBOOT_STATUS, timeout), self.boot()
+
+    def cut(self):
+        """Have the kernel kill everything, and do not wait. Safe from another thread."""
+        try:
+            (self.cgroup / "cgroup.kill").write_text("1")
+        except OSError:  # Linux < 5.14: the container dies with nspawn
+            if nspawn := self._nspawn:
+                nspawn.kill()
+
+    def kill(self):
+        """A power cut: all processes at once."""
+        if self._nspawn is None:
+            return
+        self.cut()
+        self._wait_exit(30)
+        sandbox.wait_cgroup_empty(self.cgroup, 30)
+        sandbox.remove_cgroup(self.cgroup)
+
+    def close(self):
+        self.kill()
+        if self.cgroup.exists():
+            sandbox.remove_cgroup(self.cgroup)
+        if self.root is not None:
+            sandbox.umount(self.root)
+            self.root = None
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # Commands
+
+    def run(self, *args, check=True, timeout=60, input=None, env=None):
+        """Run a command on the host, as root with a clean environment."""
+        if self.leader is None:
+            raise HostError(f"{self.name} is not up")
+        args = [str(a) for a in args]
+        process = subprocess.Popen(
+            sandbox.in_cgroup(self._scope, "nsenter", "-a", "-t", self.leader, "--", *args),
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, errors="replace", start_new_session=True,
+            env={"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **(env or {})},
+        )
+        try:
+            stdout, stderr = process.communicate(input, timeout)
+            code = process.returncode
+        except BaseException as e:
+            os.killpg(process.pid, signal.SIGKILL)  # nsenter and what it entered with
+            if not isinstance(e, subprocess.TimeoutExpired):
+                raise
+            stdout, stderr = process.communicate()
+            check, code = True, f"nothing in {timeout} s"
+        if check and code != 0:
+            raise HostError(f"{' '.join(args)}: exited with {code}\n"
+                            + textwrap.indent(stdout[-4000:] + stderr[-4000:], "    ").rstrip())
+        return subprocess.CompletedProcess(args, code, stdout, stderr)
+
+    def ok(self, *args, **options):
+        """Does the command succeed?"""
+        return self.run(*args, check=False, **options).returncode == 0
+
+    def out(self, *args, **options):
+        """What the command prints, stripped."""
+        return self.run(*args, **options).stdout.strip()
+
+    # Files. A command on the host does it: through /proc/PID/root an absolute link would
+    # lead out of the host.
+
+    def write(self, path, text, mode=0o644):
+        script = 'mkdir -p -- "${1%/*}/" && cat >"$1" && chmod "$2" -- "$1"'
+        self.run("sh", "-c", script, "sh", path, f"{mode:o}", input=text)
+
+    def read(self, path):
+        return self.run("cat", "--", path).stdout
+
+    def exists(self, path):
+        return self.ok("sh", "-c", '[ -e "$1" ] || [ -L "$1" ]', "sh", path)
+
+    def remove(self, path):
+        self.run("rm", "-rf", "--", path)
+
+    def overlay_root(self, path):
+        """Put a fresh whole Debian system at path, as the root of a container. With private
+        users, see copied_root()."""
+        self.run("sh", "-ec", textwrap.dedent("""\
+            mkdir -p "$1" /run/test-overlays
+            d=$(mktemp -d /run/test-overlays/XXXXXX)
+            mkdir -m 755 "$d/upper" "$d/work"
+            mount -t overlay overlay -o "lowerdir=/srv/debian,upperdir=$d/upper,workdir=$d/work" "$1"
+            : >"$1/etc/machine-id"
+            rm -f "$1/etc/hostname"
+            """), "sh", path)
+
+    def copied_root(self, path):
+        """The same on a tmpfs, which takes half a second and 270 MB. An overlay cannot be
+        mounted with mapped ids, so with private users nspawn would copy up every file of it
+        to change the owner: three seconds and as much memory."""
+        self.run("sh", "-ec", textwrap.dedent("""\
+            mkdir -p "$1"
+            mount -t tmpfs -o mode=755 tmpfs "$1"
+            cp -a /srv/debian/. "$1"
+            : >"$1/etc/machine-id"
+            rm -f "$1/etc/hostname"
+            """), "sh", path)
+
+    # systemd and spawnlet
+
+    def define(self, name, text, reload=True):
+        """Write a container's definition, and have the generator see it."""
+        self.write(f"/etc/spawnlet/{name}.container", textwrap.dedent(text))
+        if reload:
+            self.run("systemctl", "daemon-reload")
+
+    def unit(self, name):
+        """The unit's properties. Several lines of one name are joined by newlines."""
+        properties = {}
+        for line in self.run("systemctl", "show", "--all", "--", name).stdout.splitlines():
+            key, _, value = line.partition("=")
+            properties[key] = f"{properties[key]}\n{value}" if key in properties else value
+        return properties
+
+    def state(self, unit):
+        return self.out("systemctl", "show", "-P", "ActiveState", "--", unit)
+
+    def wait_unit(self, unit, state="active", timeout=30):
+        """Wait until the unit is in this state; one that failed is waited for no longer."""
+
+        def reached():
+            now = self.state(unit)
+            if now == "failed" != state:
+                # Not a HostError, which would only be tried again.
+                raise RuntimeError(f"{unit} failed\n" + self.run(
+                    "systemctl", "status", "--no-pager", "-n30", "--", unit, check=False).stdout)
+            return now == state
+
+        wait_until(f"{unit} {state}", reached, timeout)
+
+    def journal(self, lines=200):
+        """The end of the host's journal, or of its console where there is no journal."""
+        try:
+            text = self.run("journalctl", "--no-pager", "-b", f"-n{lines}", "-o", "short-precise",
+                            timeout=20).stdout
+        except (HostError, OSError) as e:
+            text = f"(no journal: {e})"
+        return f"--- journal\n{text}\n--- console\n{_tail(self.console, lines)}\n"
+
+    # Leak checks
+
+    def _netns(self):
+        """Network namespaces with a process in them or a mount of them, but for those that
+        systemd's own daemons come and go with."""
+        found = {line.split()[3] for line in self.read("/proc/self/mountinfo").splitlines()
+                 if " - nsfs " in line and " net:[" in line}
+        for directory, _, _ in os.walk(self._scope.parent):
+            if "/system.slice/systemd-" in directory:
+                continue
+            try:
+                for pid in Path(directory, "cgroup.procs").read_text().split():
+                    found.add(os.readlink(f"/proc/{pid}/ns/net"))
+            except OSError:
+                pass  # gone in between
+        return sorted(found)
+
+    def footprint(self):
+        """All that a container could leave behind. Take it before and after, and compare."""
+        mounts = [line.split()[4] for line in self.read("/proc/self/mountinfo").splitlines()]
+
+        def find(*args):
+            return sorted(self.run("find", *args, check=False).stdout.splitlines())
+
+        return {
+            "interfaces": sorted(link["ifname"] for link in json.loads(self.out("ip", "-j", "link"))),
+            "mounts": sorted(m for m in mounts
+                             if not m.startswith(("/run/credentials", "/run/user/"))),
+            "netns": self._netns(),
+            # What a running container makes in its own comes and goes.
+            "cgroups": find("/sys/fs/cgroup/machine.slice", "-mindepth", "1", "-type", "d",
+                            "-not", "-path", "*/payload/*"),
+            "run": find("/run/spawnlet", "-not", "-type", "d"),
+        }

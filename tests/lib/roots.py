@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Cached Debian root file systems for the tests.
+
+Two roots a release, each a plain directory below CACHE:
+
+  debian-N        what a test host boots from: systemd, systemd-container and the
+                  run-time libraries, no compiler, like a server
+  debian-N-build  a copy of it with compilers and headers: spawnlet is built in here,
+                  so the machine that runs the tests needs neither compiler nor headers
+
+A root is built in a directory of another name and renamed when complete, so a
+half-built one is never used. The package list is part of the stamp: a change of
+the list builds the root anew. Nothing ever writes to a finished root: hosts boot
+from it through an overlay.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+CACHE = Path(os.environ.get("SPAWNLET_TEST_CACHE", "/var/cache/spawnlet-tests"))
+
+CODENAMES = {"12": "bookworm", "13": "trixie"}
+
+HOST_PACKAGES = [
+    "busybox-static",
+    "curl",
+    "dbus",
+    "iproute2",
+    "iputils-ping",
+    "libjansson4",
+    "libnl-3-200",
+    "libnl-route-3-200",
+    "libpam-systemd",
+    "procps",
+    "systemd",
+    "systemd-container",
+    "systemd-sysv",
+]
+
+BUILD_PACKAGES = {
+    "12": ["clang", "libclang-rt-14-dev"],
+    "13": ["clang", "systemd-dev"],
+}
+BUILD_PACKAGES_ALL = [
+    "dpkg-dev",
+    "gcc",
+    "libc6-dev",
+    "libcmocka-dev",
+    "libjansson-dev",
+    "libnl-3-dev",
+    "libnl-route-3-dev",
+    "libsystemd-dev",
+    "meson",
+    "pkg-config",
+    "scdoc",
+    "strace",
+]
+
+
+def _say(text):
+    print(f"[roots] {text}", file=sys.stderr, flush=True)
+
+
+def _stamp(lines):
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _run(args, log):
+    """Run a set-up command with its output in a log that is shown on failure."""
+    with open(log, "ab") as f:
+        done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+    if done.returncode != 0:
+        tail = Path(log).read_text(errors="replace").splitlines()[-30:]
+        raise RuntimeError(f"{args[0]} failed with {done.returncode}:\n" + "\n".join(tail))
+
+
+@contextmanager
+def _locked(name):
+    """Two test runs at once build a root one after the other."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f".{name}.lock", "w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def _ensure(name, stamp, build):
+    """Return CACHE/name, built by build(directory, log) if it is missing or outdated."""
+    root, marker = CACHE / name, CACHE / f"{name}.stamp"
+    with _locked(name):
+        if root.is_dir() and marker.is_file() and marker.read_text() == stamp:
+            return root
+        marker.unlink(missing_ok=True)
+        for old in (root, CACHE / f"{name}.new"):
+            if old.exists():
+                shutil.rmtree(old)
+        new, log = CACHE / f"{name}.new", CACHE / f"{name}.log"
+        log.unlink(missing_ok=True)
+        _say(f"building {name}, which is kept in {CACHE} (log: {log})")
+        build(new, log)
+        new.rename(root)
+        marker.write_text(stamp)
+    return root
+
+
+def _in_root(root, args, log):
+    """Run a command in a root that is being built, with /proc and /dev/null there."""
+    script = (
+        'set -e; mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; '
+        'root=$1; shift; exec chroot "$root" "$@"'
+    )
+    env = ["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"]
+    _run(
+        ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, "sh", str(root)]
+        + env + args,
+        log,
+    )
+
+
+def host_root(release):
+    """The root that hosts of this Debian release boot from."""
+
+    def build(new, log):
+        mirror = os.environ.get("SPAWNLET_TEST_MIRROR")
+        _run(
+            ["debootstrap", "--variant=minbase", f"--include={','.join(HOST_PACKAGES)}",
+             CODENAMES[release], str(new)] + ([mirror] if mirror else []),
+            log,
+        )
+        (new / "etc/hostname").write_text(f"debian{release}\n")
+        # Each host gets a machine id of its own when it boots.
+        (new / "etc/machine-id").write_text("")
+
+    stamp = _stamp(["v1", release] + HOST_PACKAGES)
+    return _ensure(f"debian-{release}", stamp, build)
+
+
+def build_root(release):
+    """The root that spawnlet is built in for hosts of this Debian release."""
+    base = host_root(release)
+    packages = sorted(BUILD_PACKAGES_ALL + BUILD_PACKAGES[release])
+
+    def build(new, log):
+        _run(["cp", "-a", "--reflink=auto", str(base), str(new)], log)
+        shutil.copy("/etc/resolv.conf", new / "etc/resolv.conf")
+        _in_root(new, ["apt-get", "update", "-q"], log)
+        _in_root(
+            new,
+            ["apt-get", "install", "-q", "-y", "--no-install-recommends"] + packages,
+            log,
+        )
+
+    stamp = _stamp(["v1", release] + HOST_PACKAGES + packages)
+    return _ensure(f"debian-{release}-build", stamp, build)

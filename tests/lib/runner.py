@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Finds the tests, runs them and counts.
+
+    build/debian-N                            spawnlet builds on this release
+    unit/N-COMPILER/NAME                      a unit test, under ASan and UBSan
+    integration/FILE/FUNCTION[debian-N]       a test on a freshly booted host
+    integration/FILE/FUNCTION                 a test that takes no host
+
+A line for each as it ends, and as the last line of all `N passed, N failed, N skipped`.
+"""
+
+import argparse
+import importlib.util
+import os
+import re
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import build
+import roots
+import sandbox
+from case import Skip
+from host import Host
+
+TESTS = Path(__file__).resolve().parent.parent
+SOURCE = Path(os.environ.get("SPAWNLET_TEST_SOURCE", TESTS.parent)).resolve()
+
+# Whatever a test waits for: after this long its host is switched off.
+TEST_TIMEOUT = 600
+
+# Both compilers on one release, and the newer headers with one of them.
+UNIT_TESTS = [("12", "gcc"), ("12", "clang"), ("13", "gcc")]
+
+
+class Report:
+    """Counts, and prints whole lines whoever calls."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self._lock = threading.Lock()
+
+    def _print(self, text):
+        print(text, flush=True)
+
+    def ok(self, name, seconds):
+        with self._lock:
+            self.passed += 1
+            self._print(f"ok {name} ({seconds:.1f} s)")
+
+    def skip(self, name, reason):
+        with self._lock:
+            self.skipped += 1
+            self._print(f"skip {name}: {reason}")
+
+    def fail(self, name, reason):
+        with self._lock:
+            self.failed += 1
+            lines = str(reason).rstrip().splitlines() or ["(no reason given)"]
+            self._print("\n".join([f"FAIL {name}"] + [f"    {line}" for line in lines]))
+
+
+def reason(error):
+    """What failed and where in the test, without the harness's own frames."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__)
+              if not Path(f.filename).is_relative_to(TESTS / "lib")
+              and Path(f.filename).is_relative_to(TESTS)]
+    where = [f"{Path(f.filename).name}:{f.lineno}: {f.line}" for f in frames]
+    if not where:  # the harness itself
+        return "".join(traceback.format_exception(error))
+    text = [f"{type(error).__name__}: {error}".rstrip(": ")]
+    if error.__cause__:
+        text.append(f"last: {error.__cause__}")
+    return "\n".join(where + text)
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def discover(releases):
+    """All integration tests, as (name, function, release or None)."""
+    found = []
+    sys.path.append(str(TESTS / "integration"))  # what the scenarios share
+    for path in sorted((TESTS / "integration").glob("test_*.py")):
+        for key, function in vars(load(path)).items():
+            if not key.startswith("test_") or not callable(function):
+                continue
+            name = f"integration/{path.stem}/{key}"
+            if getattr(function, "no_host", False):
+                found.append((name, function, None))
+                continue
+            for release in releases:
+                if release in getattr(function, "releases", releases):
+                    found.append((f"{name}[debian-{release}]", function, release))
+    return found
+
+
+class Runner:
+    def __init__(self, patterns):
+        self.patterns = patterns
+        self.report = Report()
+        self.builds = {}
+
+    def wanted(self, name):
+        return not self.patterns or any(p in name for p in self.patterns)
+
+    def wanted_unit(self, prefix):
+        """Names of unit tests are known only after a build, so a pattern asks for them by
+        its beginning."""
+        return not self.patterns or any(
+            prefix.startswith(p) or p.startswith(prefix) for p in self.patterns)
+
+    def guarded(self, name, function, *args):
+        """Nothing that goes wrong with one test may keep the others from being counted."""
+        try:
+            return function(name, *args)
+        except Exception as e:
+            self.report.fail(name, e if isinstance(e, build.BuildError) else reason(e))
+
+    def build(self, name, release):
+        started = time.monotonic()
+        built = build.build(release, SOURCE)
+        self.report.ok(name, time.monotonic() - started)
+        return built
+
+    def unit(self, name, release, compiler):
+        for test in build.unit_tests(release, compiler, SOURCE):
+            full = f"{name}/{test.name}"
+            if not self.wanted(full):
+                continue
+            if test.result in ("OK", "EXPECTEDFAIL"):
+                self.report.ok(full, test.seconds)
+            elif test.result == "SKIP":
+                self.report.skip(full, test.output.strip().splitlines()[-1] if test.output.strip() else "no reason given")
+            else:
+                tail = "\n".join(test.output.splitlines()[-40:])
+                self.report.fail(full, f"{test.result}\n{tail}")
+
+    def integration(self, name, function, release):
+        started = time.monotonic()
+        try:
+            if release is None:
+                function()
+            else:
+                built = self.builds[release].result()
+                if built is None:
+                    raise Skip("it did not build")
+                with Host(release, built.stage, SOURCE) as host:
+                    self.on_host(name, function, host)
+        except Skip as e:
+            self.report.skip(name, e)
+        except Failed as e:
+            self.report.fail(name, e)
+        else:
+            self.report.ok(name, time.monotonic() - started)
+
+    def on_host(self, name, function, host):
+        watchdog = threading.Timer(TEST_TIMEOUT, host.cut)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            function(host)
+        except Skip:
+            raise
+        except Exception as e:
+            log = build.LOGS / (re.sub(r"[^\w.-]+", "-", name).strip("-") + ".log")
+            log.parent.mkdir(parents=True, exist_ok=True)
+            text = host.journal()
+            log.write_text(text)
+            tail = "\n".join(text.splitlines()[-40:])
+            raise Failed(f"{reason(e)}\nlog: {log}, which ends:\n{tail}") from e
+        finally:
+            watchdog.cancel()
+
+
+class Failed(Exception):
+    """A test failed, with all there is to say about it."""
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="tests/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--release", action="append", choices=sorted(roots.CODENAMES),
+                        help="only this Debian release (default: all)")
+    parser.add_argument("-k", metavar="PATTERN", action="append", dest="patterns",
+                        help="only tests whose name contains this; unit tests by the beginning of theirs")
+    parser.add_argument("-j", metavar="N", type=int, dest="jobs",
+                        default=min(2, len(os.sched_getaffinity(0))), help="as many at a time")
+    parser.add_argument("--list", action="store_true", help="print the names and do nothing")
+    options = parser.parse_args()
+
+    releases = options.release or sorted(roots.CODENAMES)
+    runner = Runner(options.patterns)
+    units = [(f"unit/{r}-{cc}", r, cc) for r, cc in UNIT_TESTS
+             if r in releases and runner.wanted_unit(f"unit/{r}-{cc}")]
+    tests = [t for t in discover(releases) if runner.wanted(t[0])]
+    builds = [r for r in releases
+              if runner.wanted(f"build/debian-{r}") or any(t[2] == r for t in tests)]
+    if options.list:
+        for name in [f"build/debian-{r}" for r in builds] + [u[0] + "/*" for u in units] + [t[0] for t in tests]:
+            print(name)
+        return 0
+    sandbox.enter(lambda: run(runner, options.jobs, builds, units, tests))
+
+
+def run(runner, jobs, builds, units, tests):
+    started = time.monotonic()
+    # First in, first out: by the time that a test waits for its build, that one is running.
+    with ThreadPoolExecutor(jobs) as pool:
+        for release in builds:
+            runner.builds[release] = pool.submit(
+                runner.guarded, f"build/debian-{release}", runner.build, release)
+        for name, release, compiler in units:
+            pool.submit(runner.guarded, name, runner.unit, release, compiler)
+        for name, function, release in tests:
+            pool.submit(runner.guarded, name, runner.integration, function, release)
+    report = runner.report
+    print(f"{time.monotonic() - started:.0f} s")
+    print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped", flush=True)
+    return 1 if report.failed or not report.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
