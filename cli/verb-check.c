@@ -73,14 +73,14 @@ static int check_file(const char *path, Diags *diags) {
         return r < 0 ? r : definition_check(d, diags);
 }
 
-static int check_candidate(const Search *s, const Candidate *c, Diags *diags) {
+static int check_candidate(const Search *s, const SearchEntry *c, Diags *diags) {
         _cleanup_(definition_freep) Definition *d = NULL;
 
         return search_load(s, c, diags, &d);
 }
 
 static int check_argument(const Search *s, const char *argument, Diags *diags) {
-        const Candidate *c;
+        const SearchEntry *c;
 
         if (strchr(argument, '/') || str_ends_with(argument, SUFFIX))
                 return check_file(argument, diags);

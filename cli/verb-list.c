@@ -186,7 +186,7 @@ int verb_show_ip(const Cli *cli) {
                 return EXIT_FAILURE;
         }
 
-        const Candidate *candidate = search_find(search, name);
+        const SearchEntry *candidate = search_find(search, name);
         if (candidate)
                 r = search_load(search, candidate, &diags, &d);
         if (r >= 0)

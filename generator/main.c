@@ -134,7 +134,7 @@ static int write_unit(Generator *g, const Definition *d, const Diags *diags) {
         return add_links(g, d, unit);
 }
 
-static int generate_one(Generator *g, const Search *search, const Candidate *candidate) {
+static int generate_one(Generator *g, const Search *search, const SearchEntry *candidate) {
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_diags_ Diags diags = {};
         int r;

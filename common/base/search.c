@@ -16,20 +16,20 @@
         "/etc/spawnlet:" SPAWNLET_RUN_DIR "/definitions:"                                          \
         "/usr/local/lib/spawnlet/definitions:/usr/lib/spawnlet/definitions"
 
+static void entries_free(SearchEntry *entries, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                free(entries[i].name);
+                free(entries[i].path);
+        }
+        free(entries);
+}
+
 Search *search_free(Search *s) {
         if (!s)
                 return NULL;
 
-        for (size_t i = 0; i < s->n_candidates; i++) {
-                free(s->candidates[i].name);
-                free(s->candidates[i].path);
-        }
-        for (size_t i = 0; i < s->n_dropin_dirs; i++) {
-                free(s->dropin_dirs[i].owner);
-                free(s->dropin_dirs[i].path);
-        }
-        free(s->candidates);
-        free(s->dropin_dirs);
+        entries_free(s->candidates, s->n_candidates);
+        entries_free(s->dropin_dirs, s->n_dropin_dirs);
         free(s);
         return NULL;
 }
@@ -41,56 +41,41 @@ static void *grow(void *items, size_t n, size_t size) {
         return reallocarray(items, MAX(n * 2, (size_t) 1), size);
 }
 
-static int add_candidate(
-        Search *s, const char *dir, const char *file, size_t n_name, size_t priority) {
-        Candidate c = { .priority = priority };
-        Candidate *items = grow(s->candidates, s->n_candidates, sizeof(Candidate));
+/* Add the file @file in @dir, whose name without suffix has @n_name bytes. */
+static int add_entry(SearchEntry **entries, size_t *n, const char *dir, const char *file,
+        size_t n_name, size_t priority) {
+        SearchEntry *grown = grow(*entries, *n, sizeof(SearchEntry));
+        SearchEntry new = { .priority = priority };
 
-        if (!items)
+        if (!grown)
                 return -ENOMEM;
-        s->candidates = items;
+        *entries = grown;
 
-        c.name = strndup(file, n_name);
-        if (!c.name || str_format(&c.path, "%s/%s", dir, file) < 0) {
-                free(c.name);
-                return -ENOMEM;
-        }
-
-        s->candidates[s->n_candidates++] = c;
-        return 0;
-}
-
-static int add_dropin_dir(
-        Search *s, const char *dir, const char *file, size_t n_owner, size_t priority) {
-        DropinDir d = { .priority = priority };
-        DropinDir *items = grow(s->dropin_dirs, s->n_dropin_dirs, sizeof(DropinDir));
-
-        if (!items)
-                return -ENOMEM;
-        s->dropin_dirs = items;
-
-        d.owner = strndup(file, n_owner);
-        if (!d.owner || str_format(&d.path, "%s/%s", dir, file) < 0) {
-                free(d.owner);
+        new.name = strndup(file, n_name);
+        if (!new.name || str_format(&new.path, "%s/%s", dir, file) < 0) {
+                free(new.name);
                 return -ENOMEM;
         }
 
-        s->dropin_dirs[s->n_dropin_dirs++] = d;
+        grown[(*n)++] = new;
         return 0;
 }
 
 static int list_entry(Search *s, const char *dir, const char *file, size_t priority) {
         const char *end;
 
-        end = str_ends_with(file, DEFINITION_SUFFIX);
-        if (end && *file != '.')
-                return add_candidate(s, dir, file, (size_t) (end - file), priority);
+        if (*file == '.')
+                return 0;
 
-        if (strcmp(file, DROPIN_DIR_ALL) == 0)
-                return add_dropin_dir(s, dir, file, 0, priority);
-        end = str_ends_with(file, DROPIN_DIR_SUFFIX);
-        if (end && *file != '.')
-                return add_dropin_dir(s, dir, file, (size_t) (end - file), priority);
+        end = str_ends_with(file, DEFINITION_SUFFIX);
+        if (end)
+                return add_entry(&s->candidates, &s->n_candidates, dir, file, (size_t) (end - file),
+                        priority);
+
+        end = strcmp(file, DROPIN_DIR_ALL) == 0 ? file : str_ends_with(file, DROPIN_DIR_SUFFIX);
+        if (end)
+                return add_entry(&s->dropin_dirs, &s->n_dropin_dirs, dir, file,
+                        (size_t) (end - file), priority);
 
         return 0;
 }
@@ -123,16 +108,9 @@ static int list_dir(Search *s, const char *dir, size_t priority, Diags *diags) {
         }
 }
 
-static int compare_candidates(const void *a, const void *b) {
-        const Candidate *x = a, *y = b;
+static int compare_entries(const void *a, const void *b) {
+        const SearchEntry *x = a, *y = b;
         int c = strcmp(x->name, y->name);
-
-        return c != 0 ? c : (x->priority > y->priority) - (x->priority < y->priority);
-}
-
-static int compare_dropin_dirs(const void *a, const void *b) {
-        const DropinDir *x = a, *y = b;
-        int c = strcmp(x->owner, y->owner);
 
         return c != 0 ? c : (x->priority > y->priority) - (x->priority < y->priority);
 }
@@ -142,7 +120,7 @@ static void drop_shadowed(Search *s) {
         size_t kept = 0;
 
         for (size_t i = 0; i < s->n_candidates; i++) {
-                Candidate c = s->candidates[i];
+                SearchEntry c = s->candidates[i];
 
                 if (kept > 0 && strcmp(s->candidates[kept - 1].name, c.name) == 0) {
                         free(c.name);
@@ -176,9 +154,9 @@ int search_new(Search **ret, Diags *diags) {
         }
 
         if (s->n_candidates > 0)
-                qsort(s->candidates, s->n_candidates, sizeof(Candidate), compare_candidates);
+                qsort(s->candidates, s->n_candidates, sizeof(SearchEntry), compare_entries);
         if (s->n_dropin_dirs > 0)
-                qsort(s->dropin_dirs, s->n_dropin_dirs, sizeof(DropinDir), compare_dropin_dirs);
+                qsort(s->dropin_dirs, s->n_dropin_dirs, sizeof(SearchEntry), compare_entries);
         drop_shadowed(s);
 
         *ret = TAKE_PTR(s);
@@ -186,13 +164,13 @@ int search_new(Search **ret, Diags *diags) {
 }
 
 static int compare_name(const void *name, const void *candidate) {
-        return strcmp(name, ((const Candidate *) candidate)->name);
+        return strcmp(name, ((const SearchEntry *) candidate)->name);
 }
 
-const Candidate *search_find(const Search *s, const char *name) {
+const SearchEntry *search_find(const Search *s, const char *name) {
         if (s->n_candidates == 0)
                 return NULL;
-        return bsearch(name, s->candidates, s->n_candidates, sizeof(Candidate), compare_name);
+        return bsearch(name, s->candidates, s->n_candidates, sizeof(SearchEntry), compare_name);
 }
 
 /* A drop-in file: two of one file name compete, the more specific and earlier directory wins. */
@@ -262,7 +240,7 @@ static int list_dropins_of(const Search *s, const char *owner, Dropins *dropins,
         int r;
 
         for (size_t i = 0; i < s->n_dropin_dirs; i++)
-                if (strcmp(s->dropin_dirs[i].owner, owner) == 0) {
+                if (strcmp(s->dropin_dirs[i].name, owner) == 0) {
                         r = list_dropins(s->dropin_dirs[i].path, dropins, diags);
                         if (r < 0)
                                 return r;
@@ -323,7 +301,7 @@ static int read_main(Definition *d, const char *path, Diags *diags) {
         return r < 0 ? r : 1;
 }
 
-int search_load(const Search *s, const Candidate *c, Diags *diags, Definition **ret) {
+int search_load(const Search *s, const SearchEntry *c, Diags *diags, Definition **ret) {
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_(dropins_done) Dropins dropins = {};
         int r;

@@ -8,22 +8,17 @@
 
 #include "common/base/definition.h"
 
-typedef struct Candidate {
-        char *name;      /* the file's name without ".container" */
-        char *path;      /* the file that counts: that of the first directory with one */
-        size_t priority; /* index of that directory */
-} Candidate;
-
-typedef struct DropinDir {
-        char *owner; /* "NAME" of NAME.container.d, or "" of container.d */
+/* Something in a directory of the search path: a definition, or a directory of drop-ins. */
+typedef struct SearchEntry {
+        char *name; /* the file's without its suffix; "" for container.d */
         char *path;
-        size_t priority;
-} DropinDir;
+        size_t priority; /* of its directory: the first is 0 and counts before the others */
+} SearchEntry;
 
 typedef struct Search {
-        Candidate *candidates; /* sorted by name, each name once */
+        SearchEntry *candidates; /* definitions, sorted by name: the first of each name */
         size_t n_candidates;
-        DropinDir *dropin_dirs; /* sorted by owner, then priority */
+        SearchEntry *dropin_dirs; /* sorted by name, then priority */
         size_t n_dropin_dirs;
 } Search;
 
@@ -43,7 +38,7 @@ DEFINE_CLEANUP(Search *, search_free);
 int search_new(Search **ret, Diags *diags);
 
 /** search_find() - Return: the candidate called @name, borrowed, or NULL. */
-const Candidate *search_find(const Search *s, const char *name);
+const SearchEntry *search_find(const Search *s, const char *name);
 
 /**
  * search_load() - read a candidate and its drop-ins, and check the result
@@ -53,4 +48,4 @@ const Candidate *search_find(const Search *s, const char *name);
  *
  * Return: 0 also when there were findings; -ENOMEM.
  */
-int search_load(const Search *s, const Candidate *c, Diags *diags, Definition **ret);
+int search_load(const Search *s, const SearchEntry *c, Diags *diags, Definition **ret);

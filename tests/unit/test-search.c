@@ -35,7 +35,7 @@ static Search *search(void) {
 
 static Definition *load(const char *name, Diags *diags) {
         _cleanup_(search_freep) Search *s = search();
-        const Candidate *c = search_find(s, name);
+        const SearchEntry *c = search_find(s, name);
         Definition *d = NULL;
 
         assert_non_null(c);
