@@ -158,7 +158,8 @@ def test_run_passes_the_exit_status_on(host):
     bounding = host.out("spawnlet", "run", "web", "sh", "-c", "grep CapBnd /proc/self/status")
     equal(bounding, host.out("spawnlet", "run", "web", "grep", "CapBnd", "/proc/1/status"))
 
-    # A terminal of its own.
+    # A terminal of its own, and a session of its own.
+    contains("uid=0", host.out("script", "-qec", "spawnlet shell web /usr/bin/id", "/dev/null"))
     contains("/dev/pts/", host.out("script", "-qec", "spawnlet run web tty", "/dev/null"))
 
 

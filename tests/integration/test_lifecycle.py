@@ -180,6 +180,50 @@ def test_stop_during_a_boot_that_takes_long(host):
     nothing_left(host, before)
 
 
+def test_restart_during_start(host):
+    """As a stop then, but systemd must not send the container that comes next home, too."""
+    web(host)
+    host.run("systemctl", "start", "container-web")  # the first start makes the root
+    for milliseconds in 10, 50, 100, 200:
+        host.run("systemctl", "stop", "container-web")
+        host.run("systemctl", "reset-failed", "container-web")
+        begin = time.monotonic()
+        host.run("sh", "-c", f"systemctl start --no-block container-web; "
+                             f"sleep {milliseconds / 1000}; systemctl restart container-web")
+        took = time.monotonic() - begin
+        assert took < 10, f"restarted {milliseconds} ms after start, it took {took:.1f} s"
+        equal(fetch(host), "hello")
+
+
+def test_killed_init_is_a_failure_and_restarted(host):
+    before = host.footprint()
+    web(host)
+    host.run("systemctl", "start", "container-web")
+    main = host.unit("container-web")["MainPID"]
+
+    host.run("sh", "-c", f"kill -9 $(cat /proc/{main}/task/{main}/children)")
+    wait_until("nspawn is another process",
+               lambda: host.unit("container-web")["MainPID"] not in (main, "0"), timeout=30)
+    host.wait_unit("container-web")
+    equal(fetch(host), "hello")
+
+    host.run("systemctl", "stop", "container-web")
+    nothing_left(host, before)
+
+
+def test_many_reboots_meet_the_start_limit(host):
+    before = host.footprint()
+    web(host)
+    host.write("/var/lib/machines/web/etc/systemd/system/again.service",
+               "[Service]\nType=oneshot\nExecStart=/usr/bin/systemctl --no-block reboot\n")
+    host.define("web", host.read("/etc/spawnlet/web.container").replace("hello.socket", "again.service"))
+    host.run("systemctl", "start", "--no-block", "container-web")
+
+    wait_until("the unit has failed", lambda: host.state("container-web") == "failed", timeout=60)
+    contains("Start request repeated too quickly", host.out("journalctl", "-u", "container-web"))
+    nothing_left(host, before)
+
+
 def test_stop_of_what_does_not_run(host):
     web(host)
     host.run("systemctl", "stop", "container-web")

@@ -193,3 +193,36 @@ def test_down_needs_the_name_alone(host):
     for _ in range(2):
         host.run(helper, "down", "x")
     wait_until("nothing is left", lambda: equal(before, host.footprint()) or True)
+
+
+def test_failures_leave_nothing(host):
+    """Whatever step fails, what was made before is taken back, and the reason is told."""
+    before = host.footprint()
+    up = ("/usr/libexec/spawnlet/spawnlet-network up --host-address=10.96.0.1 --local-address=10.96.0.2 "
+          "--host-address=fd96::1 --local-address=fd96::2 x")
+
+    failures = 0
+    for descriptors in range(3, 12):
+        result = host.run("sh", "-c", f"ulimit -n {descriptors}; exec {up}", check=False)
+        if result.returncode == 0:
+            break
+        failures += 1
+        assert result.stderr, f"with {descriptors} descriptors it failed without a word"
+        equal(before, host.footprint())
+    assert failures > 0 and result.returncode == 0, "it never failed, or never succeeded"
+    host.run("/usr/libexec/spawnlet/spawnlet-network", "down", "x")
+
+    host.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
+    result = host.run("sh", "-c", up, check=False)
+    contains("Failed to give c-x the address fd96::1/128: Permission denied", result.stderr)
+    equal(before, host.footprint())
+    host.run("sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
+
+    # Not enough time to complete: killed at some point on its way.
+    for microseconds in range(200, 6000, 200):
+        host.run("timeout", "-s", "KILL", f"{microseconds / 1e6:.6f}", "sh", "-c", f"exec {up}", check=False)
+        host.run("/usr/libexec/spawnlet/spawnlet-network", "down", "x")
+        wait_until("nothing is left", lambda: equal(before, host.footprint()) or True)
+    host.run("sh", "-c", up)
+    host.run("/usr/libexec/spawnlet/spawnlet-network", "down", "x")
+    wait_until("nothing is left", lambda: equal(before, host.footprint()) or True)
