@@ -83,14 +83,24 @@ int machine_unmark_started(const char *machine) {
         return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int machine_remove_leftovers(const char *machine) {
-        char path[PATH_MAX];
-
-        (void) snprintf(path, sizeof(path), "/run/systemd/nspawn/unix-export/%s", machine);
+/* Unmount and remove what systemd-nspawn mounted at @path. */
+static int remove_mount(const char *path) {
         if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
                 return errno == ENOENT || errno == EINVAL ? 0 : -errno; /* EINVAL: no mount */
 
         return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int machine_remove_leftovers(const char *machine) {
+        char path[PATH_MAX];
+        int r, q;
+
+        (void) snprintf(path, sizeof(path), "/run/systemd/nspawn/unix-export/%s", machine);
+        r = remove_mount(path); /* systemd 257 */
+
+        (void) snprintf(path, sizeof(path), "/run/systemd/nspawn/%s/unix-export", machine);
+        q = remove_mount(path); /* systemd 262 */
+        return r < 0 ? r : q;
 }
 
 bool machine_is_registered(const char *machine) {
