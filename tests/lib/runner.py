@@ -188,7 +188,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="tests/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", action="append", choices=sorted(roots.CODENAMES),
-                        help="only this Debian release (default: all)")
+                        help=f"only this Debian release (default: {' and '.join(roots.DEFAULT_RELEASES)})")
     parser.add_argument("-k", metavar="PATTERN", action="append", dest="patterns",
                         help="only tests whose name contains this; unit tests by the beginning of theirs")
     parser.add_argument("-j", metavar="N", type=int, dest="jobs",
@@ -196,7 +196,7 @@ def main():
     parser.add_argument("--list", action="store_true", help="print the names and do nothing")
     options = parser.parse_args()
 
-    releases = options.release or sorted(roots.CODENAMES)
+    releases = options.release or roots.DEFAULT_RELEASES
     runner = Runner(options.patterns)
     units = [(f"unit/{r}-{cc}", r, cc) for r, cc in UNIT_TESTS
              if r in releases and runner.wanted_unit(f"unit/{r}-{cc}")]

@@ -77,7 +77,7 @@ static int teardown(void **state) {
 static void path_in_hosts(const char *name, char path[static PATH_MAX]) {
         int n = snprintf(path, PATH_MAX, "%s/%s", hosts_dir, name);
 
-        assert_in_range(n, 1, PATH_MAX - 1);
+        assert_true(n > 0 && n < PATH_MAX);
 }
 
 static void write_bytes(const char *name, const void *data, size_t size) {
@@ -707,7 +707,7 @@ static void assert_buffer_grows(AskFunc ask, size_t offset) {
         }
 
         assert_int_equal(a.status, NSS_STATUS_SUCCESS);
-        assert_in_range(size, sizeof("web.containers"), 256);
+        assert_true(size >= sizeof("web.containers") && size <= 256);
 }
 
 static void test_buffers(void **state) {
