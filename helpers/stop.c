@@ -230,9 +230,9 @@ static int halt(const Stop *s, bool can_take) {
 }
 
 /*
- * The signal that nspawn's own may have come too early for. Asked for only now that the init can
- * take it: if systemd has not begun to stop the unit by now, then what nspawn sends later on is not
- * lost, and maybe the unit is not to be stopped at all, but was restarted after a crash.
+ * Send the signal that may have come too early from nspawn. systemd is asked only now that the init
+ * can take it: if it has not sent nspawn SIGTERM by now, then what nspawn sends later on is not lost,
+ * and maybe the unit is not to be stopped at all, but was restarted after a crash.
  */
 static int halt_starting(const Stop *s, const char *unit) {
         _cleanup_(bus_freep) Bus *bus = NULL;
@@ -243,7 +243,7 @@ static int halt_starting(const Stop *s, const char *unit) {
         if (r < 0)
                 return log_error_errno(r, "Failed to connect to systemd: %m");
 
-        r = bus_is_stopping(bus, unit, &error);
+        r = bus_is_terminating(bus, unit, &error);
         if (r < 0)
                 return log_error_errno(r, "Failed to ask for the state of '%s': %s", unit, error);
 

@@ -163,7 +163,7 @@ int bus_main_pid(Bus *b, const char *unit, pid_t *ret, char **reterr) {
         return 0;
 }
 
-int bus_is_stopping(Bus *b, const char *unit, char **reterr) {
+int bus_is_terminating(Bus *b, const char *unit, char **reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_free_ char *path = NULL, *state = NULL;
         int r;
@@ -171,11 +171,11 @@ int bus_is_stopping(Bus *b, const char *unit, char **reterr) {
         r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
         if (r >= 0)
                 r = sd_bus_get_property_string(
-                        b->bus, SYSTEMD_NAME, path, SYSTEMD_UNIT, "ActiveState", &error, &state);
+                        b->bus, SYSTEMD_NAME, path, SYSTEMD_UNIT, "SubState", &error, &state);
         if (r < 0)
                 return bus_failed(r, &error, reterr);
 
-        return strcmp(state, "deactivating") == 0;
+        return strcmp(state, "stop-sigterm") == 0;
 }
 
 int bus_unregister_machine(Bus *b, const char *machine, char **reterr) {

@@ -61,12 +61,15 @@ int bus_list_containers(Bus *b, BusUnit **ret, size_t *ret_n, char **reterr);
 int bus_main_pid(Bus *b, const char *unit, pid_t *ret, char **reterr);
 
 /**
- * bus_is_stopping() - whether systemd is stopping a unit just now
+ * bus_is_terminating() - whether systemd waits for a service to end that it has sent SIGTERM
+ *
+ * While ExecStop= commands run, it does not yet.
+ *
  * @reterr: as in bus_list_containers()
  *
  * Return: 1 or 0, negative errno.
  */
-int bus_is_stopping(Bus *b, const char *unit, char **reterr);
+int bus_is_terminating(Bus *b, const char *unit, char **reterr);
 
 /**
  * bus_unregister_machine() - make systemd-machined forget a machine that is gone
