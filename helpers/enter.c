@@ -7,12 +7,13 @@
  * but the command: no D-Bus, no systemd. The command runs in the container's cgroup, so that it
  * ends with the container, and with no capability that the container's init could not have.
  *
- * On a terminal the command gets a terminal of its own: the user's would let the container put
- * characters into the user's input (TIOCSTI).
+ * Whatever of standard input, output and error is a terminal becomes one of the command's own: with
+ * the user's the container could put characters into the user's input (TIOCSTI).
  */
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -22,7 +23,6 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <termios.h>
-#include <utmp.h>
 
 #include "common/base/log.h"
 #include "common/base/parse.h"
@@ -42,14 +42,44 @@
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"                       \
         "/run/current-system/sw/bin:/run/current-system/sw/sbin"
 
-static struct termios saved_termios;
+/* The user's terminal. */
+typedef struct Terminal {
+        bool is_terminal[3]; /* standard input, output, error */
+        int any;             /* one of those that are; -EBADF if none is */
+        struct termios saved;
+} Terminal;
+
+static Terminal terminal = { .any = -EBADF }; /* global for the function at exit alone */
 
 static void restore_terminal(void) {
-        (void) tcsetattr(STDIN_FILENO, TCSADRAIN, &saved_termios); /* at exit, nobody to tell */
+        (void) tcsetattr(terminal.any, TCSADRAIN, &terminal.saved); /* at exit, nobody to tell */
+}
+
+static int find_terminal(void) {
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+                terminal.is_terminal[fd] = isatty(fd);
+                if (terminal.is_terminal[fd] && terminal.any < 0)
+                        terminal.any = fd;
+        }
+
+        if (terminal.any >= 0 && tcgetattr(terminal.any, &terminal.saved) < 0)
+                return log_error_errno(errno, "Failed to look at the terminal: %m");
+        return 0;
+}
+
+/* Make @slave the controlling terminal, in the places of the user's. Return: 0 or negative errno. */
+static int use_terminal(int slave) {
+        if (setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0)
+                return -errno;
+
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (terminal.is_terminal[fd] && dup2(slave, fd) < 0)
+                        return -errno;
+        return 0;
 }
 
 /* The first process inside: executes the command. Does not return. */
-static void execute(char *argv[], int terminal) {
+static void execute(char *argv[], int slave) {
         char term[256];
         char *environment[] = { (char *) PATH_INSIDE, (char *) "HOME=/root", (char *) "USER=root",
                 (char *) "LOGNAME=root", (char *) "container=systemd-nspawn", NULL, NULL };
@@ -63,10 +93,13 @@ static void execute(char *argv[], int terminal) {
 
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        if (terminal >= 0 && login_tty(terminal) < 0)
+        if ((slave >= 0 && use_terminal(slave) < 0) || chdir("/") < 0) {
+                (void) log_error_errno(errno, "Failed to set up the command: %m");
                 _exit(EXIT_CANNOT_EXECUTE);
-        if (chdir("/") < 0)
-                _exit(EXIT_CANNOT_EXECUTE);
+        }
+
+        /* Nothing else of the host's goes into the container. */
+        (void) close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 
         (void) execvpe(argv[0], argv, environment);
         int error = errno;
@@ -103,25 +136,28 @@ static bool forward(int from, int to) {
 static void copy_window_size(int to) {
         struct winsize size;
 
-        if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+        if (ioctl(terminal.any, TIOCGWINSZ, &size) == 0)
                 (void) ioctl(to, TIOCSWINSZ, &size); /* a wrong size is no reason to stop */
 }
 
 /* Connect the user's terminal with the command's until the command's other end is closed. */
 static void forward_terminal(int master, int signals) {
+        int output = terminal.is_terminal[STDOUT_FILENO] ? STDOUT_FILENO : STDERR_FILENO;
         struct pollfd fds[] = {
                 { .fd = master, .events = POLLIN },
-                { .fd = STDIN_FILENO, .events = POLLIN },
+                { .fd = terminal.is_terminal[STDIN_FILENO] ? STDIN_FILENO : -1, .events = POLLIN },
                 { .fd = signals, .events = POLLIN },
         };
 
         for (;;) {
                 if (poll(fds, ELEMENTSOF(fds), -1) < 0 && errno != EINTR)
                         return;
-                if (fds[0].revents && !forward(master, STDOUT_FILENO))
+                if (fds[0].revents && !forward(master, output))
                         return;
-                if (fds[1].revents && !forward(STDIN_FILENO, master))
+                if (fds[1].revents && !forward(STDIN_FILENO, master)) {
+                        (void) !write(master, "\x04", 1); /* the end of input, to a terminal */
                         fds[1].fd = -1;
+                }
                 if (fds[2].revents) {
                         struct signalfd_siginfo info;
 
@@ -131,10 +167,30 @@ static void forward_terminal(int master, int signals) {
         }
 }
 
+/*
+ * With input and output on the terminal, the user's passes everything on, and the command's does
+ * what terminals do. In a pipeline it is the other way round: others use the user's terminal, too.
+ */
+static int set_up_terminal(int slave) {
+        struct termios raw = terminal.saved, quiet = terminal.saved;
+
+        if (!terminal.is_terminal[STDIN_FILENO] || !terminal.is_terminal[STDOUT_FILENO]) {
+                quiet.c_lflag &= ~(tcflag_t) ECHO;
+                quiet.c_oflag &= ~(tcflag_t) OPOST;
+                return tcsetattr(slave, TCSANOW, &quiet) < 0 ? -errno : 0;
+        }
+
+        cfmakeraw(&raw);
+        if (tcsetattr(terminal.any, TCSADRAIN, &raw) < 0)
+                return -errno;
+        (void) atexit(restore_terminal);
+        return 0;
+}
+
 static int run_on_terminal(char *argv[]) {
         _cleanup_close_ int master = -EBADF, slave = -EBADF, signals = -EBADF;
-        struct termios raw;
         sigset_t window;
+        int r;
 
         (void) sigemptyset(&window);
         (void) sigaddset(&window, SIGWINCH);
@@ -144,15 +200,13 @@ static int run_on_terminal(char *argv[]) {
         if (signals < 0)
                 return log_error_errno(errno, "Failed to make a signal descriptor: %m");
 
-        if (openpty(&master, &slave, NULL, &saved_termios, NULL) < 0)
+        if (openpty(&master, &slave, NULL, &terminal.saved, NULL) < 0)
                 return log_error_errno(errno, "Failed to make a terminal: %m");
         copy_window_size(master);
 
-        raw = saved_termios;
-        cfmakeraw(&raw);
-        if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) < 0)
-                return log_error_errno(errno, "Failed to set up the terminal: %m");
-        (void) atexit(restore_terminal);
+        r = set_up_terminal(slave);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up the terminal: %m");
 
         pid_t child = fork();
         if (child < 0)
@@ -212,14 +266,15 @@ static int run(pid_t main_pid, char *argv[], const char *store_path) {
         if (r < 0)
                 return log_error_errno(r, "Failed to find the container's init: %m");
 
-        bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
-                tcgetattr(STDIN_FILENO, &saved_termios) == 0;
+        r = find_terminal();
+        if (r < 0)
+                return r;
 
         r = namespace_enter(init, pidfd);
         if (r < 0)
                 return log_error_errno(r, "Failed to enter the container: %m");
 
-        return terminal ? run_on_terminal(argv) : run_plainly(argv);
+        return terminal.any >= 0 ? run_on_terminal(argv) : run_plainly(argv);
 }
 
 static void help(void) {

@@ -148,6 +148,8 @@ def test_run_passes_the_exit_status_on(host):
     equal(host.run("spawnlet", "run", "web", "/etc", check=False).returncode, 126)
     equal(host.run("spawnlet", "run", "web", "sh", "-c", "kill -9 $$", check=False).returncode, 137)
     equal(host.run("spawnlet", "run", "web", "cat", input="through").stdout, "through")
+    equal(host.out("sh", "-c", "spawnlet run web ls /proc/self/fd 7</etc/passwd").split(),
+          ["0", "1", "2", "3"])  # 3 is of ls itself
     equal(host.out("spawnlet", "run", "web", "hostname"), "web")
 
     # In the container's cgroup and with its capabilities, not the host's.
@@ -161,6 +163,16 @@ def test_run_passes_the_exit_status_on(host):
     # A terminal of its own, and a session of its own.
     contains("uid=0", host.out("script", "-qec", "spawnlet shell web /usr/bin/id", "/dev/null"))
     contains("/dev/pts/", host.out("script", "-qec", "spawnlet run web tty", "/dev/null"))
+    equal(host.run("script", "-qec", "spawnlet run web sh -c 'exit 7'", "/dev/null", check=False).returncode, 7)
+
+    # Never the user's, also where only some of the three are one. (The master's number tells.)
+    ends = host.out("script", "-qec", "readlink /proc/self/fd/0; spawnlet run web readlink /proc/self/fd/2 "
+                                      "| cat", "/dev/null").split()
+    equal(len(ends), 2)
+    owner = host.out("script", "-qec", "spawnlet run web sh -c 'stat -Lc %d /proc/self/fd/0; "
+                                       "stat -c %d /dev/pts/ptmx' | cat", "/dev/null").split()
+    equal(owner[0], owner[1], "the terminal is none of the container's own")
+    equal(host.out("script", "-qec", "echo typed | spawnlet run web cat", "/dev/null"), "typed")
 
 
 def stops_in_order(host, before):
