@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -140,20 +141,38 @@ static void copy_window_size(int to) {
                 (void) ioctl(to, TIOCSWINSZ, &size); /* a wrong size is no reason to stop */
 }
 
-/* Connect the user's terminal with the command's until the command's other end is closed. */
-static void forward_terminal(int master, int signals) {
+/* Pass on what the command has printed and nobody has read yet. */
+static void forward_rest(int master, int output) {
+        struct pollfd fd = { .fd = master, .events = POLLIN };
+
+        while (poll(&fd, 1, 0) > 0 && (fd.revents & POLLIN) && forward(master, output))
+                ;
+}
+
+/* Connect the user's terminal with the command's until the command has ended. (What it leaves in the
+ * background may keep the terminal open.) */
+static void forward_terminal(int master, int signals, int child) {
         int output = terminal.is_terminal[STDOUT_FILENO] ? STDOUT_FILENO : STDERR_FILENO;
         struct pollfd fds[] = {
                 { .fd = master, .events = POLLIN },
                 { .fd = terminal.is_terminal[STDIN_FILENO] ? STDIN_FILENO : -1, .events = POLLIN },
                 { .fd = signals, .events = POLLIN },
+                { .fd = child, .events = POLLIN },
         };
 
         for (;;) {
-                if (poll(fds, ELEMENTSOF(fds), -1) < 0 && errno != EINTR)
+                if (poll(fds, ELEMENTSOF(fds), -1) < 0) {
+                        if (errno == EINTR)
+                                continue;
                         return;
+                }
+
+                if (fds[3].revents) {
+                        forward_rest(master, output);
+                        return;
+                }
                 if (fds[0].revents && !forward(master, output))
-                        return;
+                        fds[0].fd = -1; /* closed by all: it ends or goes on without a terminal */
                 if (fds[1].revents && !forward(STDIN_FILENO, master)) {
                         (void) !write(master, "\x04", 1); /* the end of input, to a terminal */
                         fds[1].fd = -1;
@@ -188,7 +207,7 @@ static int set_up_terminal(int slave) {
 }
 
 static int run_on_terminal(char *argv[]) {
-        _cleanup_close_ int master = -EBADF, slave = -EBADF, signals = -EBADF;
+        _cleanup_close_ int master = -EBADF, slave = -EBADF, signals = -EBADF, pidfd = -EBADF;
         sigset_t window;
         int r;
 
@@ -217,7 +236,10 @@ static int run_on_terminal(char *argv[]) {
         }
 
         (void) close(TAKE_FD(slave));
-        forward_terminal(master, signals);
+        pidfd = pidfd_open(child, 0);
+        if (pidfd < 0)
+                return log_error_errno(errno, "Failed to watch the command: %m");
+        forward_terminal(master, signals, pidfd);
         return exit_status(child);
 }
 

@@ -165,6 +165,11 @@ def test_run_passes_the_exit_status_on(host):
     contains("/dev/pts/", host.out("script", "-qec", "spawnlet run web tty", "/dev/null"))
     equal(host.run("script", "-qec", "spawnlet run web sh -c 'exit 7'", "/dev/null", check=False).returncode, 7)
 
+    # What the command leaves behind does not hold it up, and nothing it printed is lost.
+    lines = host.out("script", "-qec", "spawnlet run web sh -c 'setsid sleep 1000 & seq 10000'", "/dev/null")
+    equal(lines.split()[-1], "10000")
+    host.run("pkill", "-x", "sleep")
+
     # Never the user's, also where only some of the three are one. (The master's number tells.)
     ends = host.out("script", "-qec", "readlink /proc/self/fd/0; spawnlet run web readlink /proc/self/fd/2 "
                                       "| cat", "/dev/null").split()
