@@ -15,13 +15,13 @@
 #include <getopt.h>
 #include <linux/close_range.h>
 #include <poll.h>
-#include <pty.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
 
@@ -30,6 +30,7 @@
 #include "common/base/str.h"
 #include "common/kernel/init.h"
 #include "common/kernel/namespace.h"
+#include "common/kernel/root.h"
 
 /* As a shell says it: 126 found, but cannot be run; 127 not found; 128 + signal. */
 #define EXIT_CANNOT_EXECUTE 126
@@ -118,7 +119,47 @@ static int exit_status(pid_t child) {
         return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL_BASE + WTERMSIG(status);
 }
 
-/* Copy what there is from one descriptor to the other. Return: whether there may be more. */
+/*
+ * Start the command, and one process that waits for it. Only these two are in the container: whatever
+ * holds us up (a stopped job, a terminal that nobody reads) must not hold up the container's end, for
+ * which its cgroup has to be empty and its last process reaped.
+ */
+static pid_t start(char *argv[], pid_t init, int init_pidfd, int master, int slave) {
+        static const int ignored[] = { SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU };
+        int r;
+
+        pid_t waiter = fork();
+        if (waiter != 0)
+                return waiter;
+
+        if (master >= 0)
+                (void) close(master);
+        for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
+                (void) signal(ignored[i], SIG_IGN);
+
+        r = namespace_enter(init, init_pidfd);
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to enter the container: %m");
+                _exit(EXIT_CANNOT_EXECUTE);
+        }
+        if (slave < 0) /* after the change of the user, which would reset it */
+                (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
+
+        pid_t child = fork();
+        if (child == 0) {
+                for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
+                        (void) signal(ignored[i], SIG_DFL);
+                if (slave < 0)
+                        (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
+                execute(argv, slave);
+        }
+        if (slave >= 0)
+                (void) close(slave);
+        r = child < 0 ? log_error_errno(errno, "Failed to fork: %m") : exit_status(child);
+        _exit(r < 0 ? EXIT_CANNOT_EXECUTE : r);
+}
+
+/* Copy what there is from the command to the user. Return: whether there may be more. */
 static bool forward(int from, int to) {
         char buffer[4096];
         ssize_t n = read(from, buffer, sizeof(buffer));
@@ -126,12 +167,16 @@ static bool forward(int from, int to) {
         for (ssize_t done = 0; done < n;) {
                 ssize_t k = write(to, buffer + done, (size_t) (n - done));
 
-                if (k < 0 && errno != EINTR)
+                if (k < 0 && errno == EAGAIN) { /* others may have made it so */
+                        struct pollfd fd = { .fd = to, .events = POLLOUT };
+
+                        (void) poll(&fd, 1, -1);
+                } else if (k < 0 && errno != EINTR)
                         return false;
                 done += MAX(k, (ssize_t) 0);
         }
 
-        return n > 0 || (n < 0 && errno == EINTR);
+        return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
 static void copy_window_size(int to) {
@@ -153,14 +198,19 @@ static void forward_rest(int master, int output) {
  * background may keep the terminal open.) */
 static void forward_terminal(int master, int signals, int child) {
         int output = terminal.is_terminal[STDOUT_FILENO] ? STDOUT_FILENO : STDERR_FILENO;
+        int input = terminal.is_terminal[STDIN_FILENO] ? STDIN_FILENO : -1;
+        char typed[4096]; /* not yet taken by the command */
+        size_t n_typed = 0;
         struct pollfd fds[] = {
-                { .fd = master, .events = POLLIN },
-                { .fd = terminal.is_terminal[STDIN_FILENO] ? STDIN_FILENO : -1, .events = POLLIN },
+                { .fd = master },
+                { .events = POLLIN },
                 { .fd = signals, .events = POLLIN },
                 { .fd = child, .events = POLLIN },
         };
 
         for (;;) {
+                fds[0].events = (short) (POLLIN | (n_typed > 0 ? POLLOUT : 0));
+                fds[1].fd = n_typed > 0 ? -1 : input;
                 if (poll(fds, ELEMENTSOF(fds), -1) < 0) {
                         if (errno == EINTR)
                                 continue;
@@ -171,11 +221,26 @@ static void forward_terminal(int master, int signals, int child) {
                         forward_rest(master, output);
                         return;
                 }
-                if (fds[0].revents && !forward(master, output))
+                if (fds[0].revents & ~POLLOUT && !forward(master, output)) {
                         fds[0].fd = -1; /* closed by all: it ends or goes on without a terminal */
-                if (fds[1].revents && !forward(STDIN_FILENO, master)) {
-                        (void) !write(master, "\x04", 1); /* the end of input, to a terminal */
-                        fds[1].fd = -1;
+                        input = -1;
+                }
+                if (fds[0].revents & POLLOUT) {
+                        ssize_t k = write(master, typed, n_typed);
+
+                        if (k > 0)
+                                memmove(typed, typed + k, n_typed -= (size_t) k);
+                }
+                if (fds[1].revents) {
+                        ssize_t k = read(STDIN_FILENO, typed, sizeof(typed));
+
+                        if (k > 0)
+                                n_typed = (size_t) k;
+                        else if (k == 0 || (errno != EINTR && errno != EAGAIN)) {
+                                /* The end of input, to a terminal; one more ends a line begun. */
+                                memcpy(typed, "\x04\x04", n_typed = 2);
+                                input = -1;
+                        }
                 }
                 if (fds[2].revents) {
                         struct signalfd_siginfo info;
@@ -206,7 +271,37 @@ static int set_up_terminal(int slave) {
         return 0;
 }
 
-static int run_on_terminal(char *argv[]) {
+/* Make a terminal in the container's own devpts, where the command finds its name. */
+static int open_terminal(pid_t init, int *ret_master, int *ret_slave) {
+        _cleanup_close_ int root = -EBADF, master = -EBADF, slave = -EBADF;
+        char path[64];
+        int locked = 0;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/root", (int) init);
+        root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return -errno;
+
+        master = root_open_device(root, "dev/pts/ptmx", makedev(5, 2)); /* devices.txt: /dev/ptmx */
+        if (master < 0)
+                return master;
+
+        /* Not by its name, as libc would: that is for the container to choose. ioctl_tty(2). */
+        if (ioctl(master, TIOCSPTLCK, &locked) < 0)
+                return -errno;
+        slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (slave < 0 || tcsetattr(slave, TCSANOW, &terminal.saved) < 0)
+                return -errno;
+        /* Never wait for the command to read: it may wait for us to. */
+        if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+                return -errno;
+
+        *ret_master = TAKE_FD(master);
+        *ret_slave = TAKE_FD(slave);
+        return 0;
+}
+
+static int run_on_terminal(char *argv[], pid_t init, int init_pidfd) {
         _cleanup_close_ int master = -EBADF, slave = -EBADF, signals = -EBADF, pidfd = -EBADF;
         sigset_t window;
         int r;
@@ -219,21 +314,18 @@ static int run_on_terminal(char *argv[]) {
         if (signals < 0)
                 return log_error_errno(errno, "Failed to make a signal descriptor: %m");
 
-        if (openpty(&master, &slave, NULL, &terminal.saved, NULL) < 0)
-                return log_error_errno(errno, "Failed to make a terminal: %m");
+        r = open_terminal(init, &master, &slave);
+        if (r < 0)
+                return log_error_errno(r, "Failed to make a terminal in the container: %m");
         copy_window_size(master);
 
         r = set_up_terminal(slave);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the terminal: %m");
 
-        pid_t child = fork();
+        pid_t child = start(argv, init, init_pidfd, master, slave);
         if (child < 0)
                 return log_error_errno(errno, "Failed to fork: %m");
-        if (child == 0) {
-                (void) close(master);
-                execute(argv, slave);
-        }
 
         (void) close(TAKE_FD(slave));
         pidfd = pidfd_open(child, 0);
@@ -243,20 +335,14 @@ static int run_on_terminal(char *argv[]) {
         return exit_status(child);
 }
 
-static int run_plainly(char *argv[]) {
+static int run_plainly(char *argv[], pid_t init, int init_pidfd) {
         /* Ctrl-C and the like reach the command by itself; its exit status says what came of it. */
         (void) signal(SIGINT, SIG_IGN);
         (void) signal(SIGQUIT, SIG_IGN);
 
-        pid_t child = fork();
+        pid_t child = start(argv, init, init_pidfd, -EBADF, -EBADF);
         if (child < 0)
                 return log_error_errno(errno, "Failed to fork: %m");
-        if (child == 0) {
-                (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
-                (void) signal(SIGINT, SIG_DFL);
-                (void) signal(SIGQUIT, SIG_DFL);
-                execute(argv, -1);
-        }
 
         return exit_status(child);
 }
@@ -292,11 +378,8 @@ static int run(pid_t main_pid, char *argv[], const char *store_path) {
         if (r < 0)
                 return r;
 
-        r = namespace_enter(init, pidfd);
-        if (r < 0)
-                return log_error_errno(r, "Failed to enter the container: %m");
-
-        return terminal.any >= 0 ? run_on_terminal(argv) : run_plainly(argv);
+        return terminal.any >= 0 ? run_on_terminal(argv, init, pidfd)
+                                 : run_plainly(argv, init, pidfd);
 }
 
 static void help(void) {

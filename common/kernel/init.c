@@ -3,6 +3,7 @@
 #include "common/kernel/init.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
 
@@ -136,6 +137,9 @@ int init_can_take(pid_t pid, int signal) {
         _cleanup_free_ char *status = NULL;
         uint64_t blocked, caught, bit = UINT64_C(1) << (signal - 1);
         int r;
+
+        if (signal == SIGKILL) /* never dropped when it comes from outside */
+                return 1;
 
         r = read_proc(pid, "status", &status);
         if (r < 0)

@@ -46,6 +46,25 @@ int root_has(int root, const char *path) {
         return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
 }
 
+int root_open_device(int root, const char *path, dev_t device) {
+        _cleanup_close_ int fd = open_with(root, path, O_PATH | O_NOFOLLOW,
+                RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+        char link[64];
+        struct stat st;
+        int opened;
+
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISCHR(st.st_mode) || st.st_rdev != device)
+                return -ENODEV;
+
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%i", fd);
+        opened = open(link, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        return opened < 0 ? -errno : opened;
+}
+
 int root_mkdir(int root, const char *path, mode_t mode) {
         _cleanup_close_ int current = -EBADF;
 
@@ -59,7 +78,7 @@ int root_mkdir(int root, const char *path, mode_t mode) {
                 name[n] = '\0';
 
                 int parent = current >= 0 ? current : root;
-                if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
+                if (mkdirat(parent, name, p[n] ? 0755 : mode) < 0 && errno != EEXIST)
                         return -errno;
 
                 int fd = open_with(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,

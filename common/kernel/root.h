@@ -30,8 +30,18 @@ int root_open(const char *path);
 int root_has(int root, const char *path);
 
 /**
+ * root_open_device() - open a character device in the root for reading and writing
+ * @device: its number; what has another, or is none, is not opened
+ *
+ * Return: a descriptor, owned by the caller; -ENOENT; -ENODEV if something else is there; other
+ * negative errno.
+ */
+int root_open_device(int root, const char *path, dev_t device);
+
+/**
  * root_mkdir() - make a directory and what is missing above it
  * @path: relative to @root
+ * @mode: of the last part; what is missing above it gets 0755
  *
  * Return: a descriptor of the directory, owned by the caller; -ELOOP or -ENOTDIR if a part
  * of @path is a link or no directory; other negative errno.

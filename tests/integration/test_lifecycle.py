@@ -224,6 +224,23 @@ def test_many_reboots_meet_the_start_limit(host):
     nothing_left(host, before)
 
 
+def test_a_stopped_session_does_not_hold_up_the_stop(host):
+    """As after Ctrl-Z, or on a terminal that nobody reads."""
+    before = host.footprint()
+    web(host)
+    host.run("systemctl", "start", "container-web")
+    host.run("systemd-run", "-q", "--unit=session", "spawnlet", "run", "web", "sleep", "1000")
+    wait_until("the command runs", lambda: host.ok("pgrep", "-x", "sleep"))
+    host.run("pkill", "-STOP", "-o", "-f", "spawnlet-enter")
+
+    begin = time.monotonic()
+    host.run("systemctl", "stop", "container-web")
+    assert time.monotonic() - begin < 8
+    equal(host.unit("container-web")["Result"], "success")
+    host.run("systemctl", "kill", "-s", "KILL", "session", check=False)
+    nothing_left(host, before)
+
+
 def test_stop_of_what_does_not_run(host):
     web(host)
     host.run("systemctl", "stop", "container-web")

@@ -209,3 +209,7 @@ def test_roots_are_out_of_reach_of_the_hosts_users(host):
     host.run("systemctl", "start", "container-plain")
     equal(host.out("stat", "-c", "%a", "/var/lib/machines"), "700")
     equal(host.out("stat", "-c", "%a", "/var/lib/machines/plain"), "755")
+
+    host.run("/usr/libexec/spawnlet/spawnlet-root", "--root=/srv/new", "--system=host", "new")
+    equal(host.out("stat", "-c", "%a", "/srv/new/var", "/srv/new/var/lib", "/srv/new/var/lib/private",
+                   "/srv/new/root").split(), ["755", "755", "700", "700"])
