@@ -14,11 +14,14 @@ static void report(const char *unit, const char *result, void *userdata) {
                 return;
 
         /* A single word is a job's result, a sentence is why there is no job. */
-        if (strchr(result, ' '))
+        if (str_ends_with(result, "not found."))
+                log_error("%s: %s After a definition was written, run 'systemctl daemon-reload'.",
+                        name, result);
+        else if (strchr(result, ' '))
                 log_error("%s: %s", name, result);
         else
-                log_error("%s: the job ended as '%s'; `spawnlet status %s` shows why.", name,
-                        result, name);
+                log_error("%s: the job ended as '%s'; `journalctl -u %s` shows why.", name, result,
+                        unit);
 }
 
 static int run_jobs(const Cli *cli, const char *method) {

@@ -346,7 +346,16 @@ static int link_usr(int root) {
         return 0;
 }
 
-static int prepare_host(int root, const char *machine_id) {
+/* Not the host's: that names the host's own neighbours. hosts(5). */
+static int make_hosts(int root, const char *machine) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = str_format(&text, "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n", machine);
+        return r < 0 ? log_oom() : make_file(root, "etc/hosts", text, 0644);
+}
+
+static int prepare_host(int root, const char *machine, const char *machine_id) {
         static const struct {
                 const char *path;
                 mode_t mode;
@@ -366,6 +375,8 @@ static int prepare_host(int root, const char *machine_id) {
                 r = make_link(root, "etc/os-release", "../usr/lib/os-release");
         if (r >= 0)
                 r = make_machine_id(root, machine_id);
+        if (r >= 0)
+                r = make_hosts(root, machine);
         if (r >= 0)
                 r = copy_etc(root);
         if (r >= 0)
@@ -449,7 +460,7 @@ static int prepare(const char *machine, const char *path, System system, const c
 
         switch (system) {
         case SYSTEM_OF_HOST:
-                r = prepare_host(root, machine_id);
+                r = prepare_host(root, machine, machine_id);
                 break;
         case SYSTEM_NIX:
                 r = prepare_nix(root, machine);

@@ -46,6 +46,10 @@ def test_host_shares_usr_and_nothing_else(host):
     contains_not("$", inside("cat", "/etc/shadow"))
     contains_not("person", inside("cat", "/etc/group"))
 
+    contains("127.0.0.1", inside("getent", "ahostsv4", "localhost"))
+    contains("::1", inside("getent", "ahostsv6", "localhost"))
+    contains("127.0.1.1", inside("getent", "ahostsv4", "web"))
+
     # A session through machined needs PAM and D-Bus inside.
     contains("uid=0", host.out("machinectl", "--quiet", "shell", "web", "/usr/bin/id"))
 
