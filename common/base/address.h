@@ -10,6 +10,7 @@
 
 #include "common/base/macro.h"
 
+#define ADDRESSES_MAX 32U /* of one end of a veth pair */
 #define ADDRESS_STRING_MAX (INET6_ADDRSTRLEN + sizeof("/128"))
 
 typedef struct Address {

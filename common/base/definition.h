@@ -73,8 +73,6 @@ bool definition_boolean(const Definition *d, KeyId id, bool otherwise);
 /** definition_private_network() - Return: whether the container has its own network. */
 bool definition_private_network(const Definition *d);
 
-#define ADDRESSES_MAX 32U /* of one kind, for one end of a veth pair */
-
 typedef enum SystemKind {
         SYSTEM_ROOT, /* Root= is a whole system */
         SYSTEM_HOST, /* the host's /usr, shared */

@@ -7,7 +7,7 @@
  * starts; taken down by the container's name alone.
  */
 
-#include "common/base/definition.h"
+#include "common/base/address.h"
 
 typedef struct NetworkConfig {
         const char *machine;

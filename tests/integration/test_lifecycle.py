@@ -80,13 +80,14 @@ def test_machinectl_poweroff_and_terminate(host):
         wait_until(f"{verb} stopped the unit", lambda: host.state("container-web") == "inactive", timeout=30)
 
 
-def test_killed_nspawn_is_restarted(host):
+def restarts_after(host, kill):
+    """The container runs again, and answers, after kill(PID of nspawn)."""
     before = host.footprint()
     web(host)
     host.run("systemctl", "start", "container-web")
     old = host.unit("container-web")["MainPID"]
 
-    host.run("kill", "-9", old)
+    kill(old)
     wait_until("nspawn is another process",
                lambda: host.unit("container-web")["MainPID"] not in (old, "0"), timeout=30)
     host.wait_unit("container-web")
@@ -94,6 +95,15 @@ def test_killed_nspawn_is_restarted(host):
 
     host.run("systemctl", "stop", "container-web")
     nothing_left(host, before)
+
+
+def test_killed_nspawn_is_restarted(host):
+    restarts_after(host, lambda nspawn: host.run("kill", "-9", nspawn))
+
+
+def test_killed_init_is_a_failure_and_restarted(host):
+    restarts_after(host, lambda nspawn: host.run(
+        "sh", "-c", f"kill -9 $(cat /proc/{nspawn}/task/{nspawn}/children)"))
 
 
 def test_killed_nspawn_without_restart_fails_and_leaves_nothing(host):
@@ -193,22 +203,6 @@ def test_restart_during_start(host):
         took = time.monotonic() - begin
         assert took < 10, f"restarted {milliseconds} ms after start, it took {took:.1f} s"
         equal(fetch(host), "hello")
-
-
-def test_killed_init_is_a_failure_and_restarted(host):
-    before = host.footprint()
-    web(host)
-    host.run("systemctl", "start", "container-web")
-    main = host.unit("container-web")["MainPID"]
-
-    host.run("sh", "-c", f"kill -9 $(cat /proc/{main}/task/{main}/children)")
-    wait_until("nspawn is another process",
-               lambda: host.unit("container-web")["MainPID"] not in (main, "0"), timeout=30)
-    host.wait_unit("container-web")
-    equal(fetch(host), "hello")
-
-    host.run("systemctl", "stop", "container-web")
-    nothing_left(host, before)
 
 
 def test_many_reboots_meet_the_start_limit(host):
