@@ -3,6 +3,9 @@
 
 import re
 
+from case import contains
+from host import wait_until
+
 WEB = """\
     [Container]
     System=host
@@ -47,3 +50,9 @@ def addresses(host, name="web"):
     """All addresses of the container's eth0 but the link-local."""
     text = host.out("spawnlet", "run", name, "ip", "-o", "address", "show", "dev", "eth0")
     return sorted(re.findall(r"inet6? (\S+)(?=.*scope global)", text))
+
+
+def says(host, text, *command):
+    """The command's output contains the text, as soon as the journal has taken it in."""
+    wait_until(f"'{text}' in {' '.join(command)}",
+               lambda: contains(text, host.out(*command, check=False)) or True)

@@ -4,7 +4,7 @@
 import json
 
 from case import contains, contains_not, equal
-from containers import WEB, web
+from containers import WEB, web, says
 from host import wait_until
 
 BROKEN = """\
@@ -27,9 +27,9 @@ def test_a_broken_definition_beside_good_ones(host):
 
     message = ("/etc/spawnlet/broken.container:5: [Network] LocalAddress=10.0.0.300: "
                "not an IPv4 or IPv6 address")
-    contains(message, host.out("systemctl", "status", "container-broken", check=False))
+    says(host, message, "systemctl", "status", "container-broken")
     assert not host.ok("systemctl", "start", "container-broken")
-    contains(message, host.out("journalctl", "-u", "container-broken"))
+    says(host, message, "journalctl", "-u", "container-broken")
 
     for name in "fifo", "directory", "dangling":
         contains(f"/etc/spawnlet/{name}.container", host.out("systemctl", "show", "-P", "Description",
@@ -45,7 +45,7 @@ def test_a_repaired_definition_needs_a_reload_and_says_so(host):
     host.write("/etc/spawnlet/web.container", WEB.replace("    ", ""))
 
     assert not host.ok("systemctl", "start", "container-web")
-    contains("Run 'systemctl daemon-reload'", host.out("journalctl", "-u", "container-web"))
+    says(host, "Run 'systemctl daemon-reload'", "journalctl", "-u", "container-web")
     host.run("systemctl", "daemon-reload")
     host.run("systemctl", "start", "container-web")
 
@@ -96,7 +96,7 @@ def test_generator_keeps_quiet_and_writes_nothing_without_definitions(host):
 def test_messages_at_boot(host):
     host.define("broken", BROKEN)
     host.reboot()
-    contains("LocalAddress=10.0.0.300", host.out("journalctl", "-b", "-u", "container-broken"))
+    says(host, "LocalAddress=10.0.0.300", "journalctl", "-b", "-u", "container-broken")
 
 
 def test_check(host):
@@ -166,7 +166,8 @@ def test_run_passes_the_exit_status_on(host):
     equal(host.run("script", "-qec", "spawnlet run web sh -c 'exit 7'", "/dev/null", check=False).returncode, 7)
 
     # What the command leaves behind does not hold it up, and nothing it printed is lost.
-    lines = host.out("script", "-qec", "spawnlet run web sh -c 'setsid sleep 1000 & seq 10000'", "/dev/null")
+    command = "spawnlet run web sh -c 'trap \"\" HUP; sleep 1000 & seq 10000'"
+    lines = host.out("script", "-qec", command, "/dev/null")
     equal(lines.split()[-1], "10000")
     host.run("pkill", "-x", "sleep")
 
@@ -184,7 +185,7 @@ def stops_in_order(host, before):
     """The container stops as if its definition had not changed."""
     host.run("systemctl", "stop", "container-web", timeout=20)
     equal(host.unit("container-web")["Result"], "success")
-    contains("Reached target shutdown.target", host.out("journalctl", "-u", "container-web"))
+    says(host, "Reached target shutdown.target", "journalctl", "-u", "container-web")
     wait_until("nothing is left", lambda: equal(before, host.footprint()) or True)
 
 

@@ -4,7 +4,7 @@
 import json
 
 from case import contains, contains_not, equal
-from containers import WEB, fetch, serve, web
+from containers import WEB, fetch, serve, web, says
 from host import wait_until
 
 IDLE = "[Container]\nSystem=host\n\n[Service]\nRestart=no\n\n[Network]\n"
@@ -163,8 +163,7 @@ def test_an_interface_that_is_not_ours_is_left_alone(host):
     host.define("web", IDLE + "LocalAddress=10.90.0.2\n")
 
     assert not host.ok("systemctl", "start", "container-web")
-    contains("Failed to make the veth pair 'c-web' and 'eth0': File exists",
-             host.out("systemctl", "status", "container-web", check=False))
+    says(host, "Failed to make the veth pair 'c-web' and 'eth0': File exists", "systemctl", "status", "container-web")
     host.run("ip", "link", "show", "theirs")
 
     host.run("ip", "link", "delete", "c-web")
@@ -178,8 +177,7 @@ def test_an_address_that_another_container_has(host):
     host.define("copy", IDLE + "HostAddress=10.90.0.9\nLocalAddress=10.90.0.2\n")
 
     assert not host.ok("systemctl", "start", "container-copy")
-    contains("Failed to route 10.90.0.2 to c-copy: File exists",
-             host.out("systemctl", "status", "container-copy", check=False))
+    says(host, "Failed to route 10.90.0.2 to c-copy: File exists", "systemctl", "status", "container-copy")
     equal(fetch(host), "hello")
     wait_until("nothing is left of the second", lambda: equal(before, host.footprint()) or True)
 
