@@ -112,7 +112,10 @@ static pid_t first_process(const char *path, const char *below) {
 pid_t cgroup_supervisor(const char *path) {
         pid_t pid = first_process(path, "/supervisor");
 
-        return pid != 0 ? pid : first_process(path, "");
+        /* It begins in the unit's own cgroup, and may move between the two looks. */
+        if (pid == 0)
+                pid = first_process(path, "");
+        return pid != 0 ? pid : first_process(path, "/supervisor");
 }
 
 int cgroup_open_events(const char *path) {
