@@ -3,7 +3,9 @@
 #include "cli/cli.h"
 
 #include <fcntl.h>
+#include <libgen.h>
 
+#include "common/base/check.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
@@ -20,6 +22,106 @@ int cli_print_json(json_t *value) {
         return EXIT_SUCCESS;
 }
 
+#define SUFFIX ".container"
+
+bool cli_is_file(const char *argument) {
+        return strchr(argument, '/') || str_ends_with(argument, SUFFIX);
+}
+
+void cli_log_diags(const Diags *diags) {
+        for (size_t i = 0; i < diags->n; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (diag_format(&diags->items[i], &text) < 0)
+                        log_oom();
+                else if (diags->items[i].severity == SEVERITY_ERROR)
+                        log_error("%s", text);
+                else
+                        log_warning("%s", text);
+        }
+}
+
+int cli_read_file(const char *path, Diags *diags, Definition **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_free_ char *copy = strdup(path), *name = NULL;
+        int r;
+
+        *ret = NULL;
+        if (!copy)
+                return -ENOMEM;
+
+        const char *base = basename(copy), *end = str_ends_with(base, SUFFIX);
+        name = end ? strndup(base, (size_t) (end - base)) : strdup(base);
+        if (!name)
+                return -ENOMEM;
+        if (!definition_name_is_valid(name))
+                return diags_add(diags, SEVERITY_ERROR, &(Place){ .file = path },
+                        "name the file NAME.container",
+                        "the file's name does not make the name of a container");
+
+        r = definition_new(name, &d);
+        if (r >= 0)
+                r = definition_read(d, path, diags);
+        if (r >= 0)
+                r = check_definition(d, diags);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+int cli_find_definition(const char *argument, Diags *diags, Definition **ret) {
+        _cleanup_(search_freep) Search *search = NULL;
+        const SearchEntry *entry = NULL;
+        SearchEntry instance;
+        int r;
+
+        *ret = NULL;
+        if (cli_is_file(argument)) {
+                r = cli_read_file(argument, diags, ret);
+        } else {
+                r = search_new(&search, diags);
+                if (r >= 0)
+                        entry = search_find(search, argument);
+                if (r >= 0 && !entry && definition_name_is_valid(argument)) {
+                        /* An instance that nobody declared, as systemd would start it. */
+                        entry = search_find_template(search, argument);
+                        if (entry) {
+                                instance = *entry;
+                                instance.name = (char *) argument;
+                                entry = &instance;
+                        }
+                }
+                if (entry)
+                        r = search_load(search, entry, diags, ret);
+        }
+        if (r < 0) {
+                log_oom();
+                return EXIT_FAILURE;
+        }
+        if (*ret)
+                return EXIT_SUCCESS;
+
+        cli_log_diags(diags);
+        if (!entry && !cli_is_file(argument))
+                log_error("There is no definition of '%s'.", argument);
+        else if (diags_count(diags, SEVERITY_ERROR) == 0)
+                log_error("The definition of '%s' is masked.", argument);
+        return EXIT_FAILURE;
+}
+
+int cli_load_definition(const char *argument, Definition **ret, bool *ret_valid) {
+        _cleanup_diags_ Diags diags = {};
+        int r;
+
+        r = cli_find_definition(argument, &diags, ret);
+        if (r == EXIT_SUCCESS)
+                cli_log_diags(&diags);
+        *ret_valid = diags_count(&diags, SEVERITY_ERROR) == 0;
+        return r;
+}
+
 int cli_open_bus(Bus **ret) {
         int r = bus_new(ret);
 
@@ -32,7 +134,7 @@ int cli_units(char *const *names, char ***ret) {
         STRV_FOREACH(name, names) {
                 char *unit;
 
-                if (!machine_name_is_valid(*name))
+                if (!definition_name_is_valid(*name))
                         return log_error_errno(
                                 EINVAL, "'%s' is not the name of a container.", *name);
                 if (unit_name(*name, &unit) < 0 || strv_consume(&units, unit) < 0)

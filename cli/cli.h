@@ -28,12 +28,44 @@ int verb_stop(const Cli *cli);
 int verb_restart(const Cli *cli);
 int verb_reload(const Cli *cli);
 int verb_check(const Cli *cli);
+int verb_show(const Cli *cli);
+int verb_cat(const Cli *cli);
+int verb_unit(const Cli *cli);
+int verb_keys(const Cli *cli);
 int verb_show_ip(const Cli *cli);
 int verb_run(const Cli *cli);
 int verb_shell(const Cli *cli);
 
 /** cli_print_json() - print a value, whose reference it takes over. Return: the exit code. */
 int cli_print_json(json_t *value);
+
+/**
+ * cli_find_definition() - load the definition that an argument of the command line names
+ * @argument: the name of a definition, or of an instance of a template; or the path of a file,
+ *            which is read by itself, without drop-ins
+ * @diags: gets what is wrong with it
+ * @ret: the definition, also if it is not valid
+ *
+ * Return: the exit code; not EXIT_SUCCESS if there is none of that name, which is logged.
+ */
+int cli_find_definition(const char *argument, Diags *diags, Definition **ret);
+
+/** cli_load_definition() - as cli_find_definition(), with its findings logged. */
+int cli_load_definition(const char *argument, Definition **ret, bool *ret_valid);
+
+/** cli_log_diags() - print findings to standard error. */
+void cli_log_diags(const Diags *diags);
+
+/** cli_is_file() - Return: whether an argument is the path of a definition, not its name. */
+bool cli_is_file(const char *argument);
+
+/**
+ * cli_read_file() - read and check one file by itself
+ * @ret: NULL if the file's name is not that of a definition; a finding says so
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int cli_read_file(const char *path, Diags *diags, Definition **ret);
 
 /**
  * cli_open_bus() - connect to the system bus

@@ -35,6 +35,12 @@ static const Verb verbs[] = {
                 "Run the containers' reload commands" },
         { "check", "[NAME|FILE...]", 0, SIZE_MAX, true, false, verb_check,
                 "Check definitions, all by default" },
+        { "show", "NAME|FILE", 1, 1, true, false, verb_show,
+                "Show what a definition sets, and where" },
+        { "cat", "NAME|FILE", 1, 1, false, false, verb_cat, "Print the files of a definition" },
+        { "unit", "NAME|FILE", 1, 1, false, false, verb_unit,
+                "Print the unit that a definition makes" },
+        { "keys", "", 0, 0, true, false, verb_keys, "List the keys that a definition may have" },
         { "show-ip", "NAME", 1, 1, true, false, verb_show_ip,
                 "Print the addresses of a container" },
         { "run", "NAME COMMAND...", 2, SIZE_MAX, false, true, verb_run,
@@ -52,7 +58,7 @@ static void help(void) {
         printf("\nOptions:\n"
                "  -h --help     Show this help\n"
                "     --version  Show the version\n"
-               "     --json     Print data as JSON: list, check, show-ip\n"
+               "     --json     Print data as JSON: list, check, show, keys, show-ip\n"
                "     --strict   check: warnings count as errors\n\n"
                "Containers are declared in /etc/spawnlet, see spawnlet.container(5).\n");
 }

@@ -10,7 +10,7 @@ static void report(const char *unit, const char *result, void *userdata) {
         _cleanup_free_ char *name = NULL;
 
         (void) userdata;
-        if (strcmp(result, "done") == 0 || unit_name_to_machine(unit, &name) < 0)
+        if (strcmp(result, "done") == 0 || unit_name_to_definition(unit, &name) < 0)
                 return;
 
         /* A single word is a job's result, a sentence is why there is no job. */

@@ -106,7 +106,7 @@ static int add_states(Table *t) {
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 _cleanup_free_ char *name = NULL;
 
-                if (unit_name_to_machine(units[i].name, &name) < 0)
+                if (unit_name_to_definition(units[i].name, &name) < 0)
                         continue; /* somebody else's unit of that form */
 
                 Row *row = table_find(t, name);
@@ -190,7 +190,7 @@ int verb_show_ip(const Cli *cli) {
         if (candidate)
                 r = search_load(search, candidate, &diags, &d);
         if (r >= 0)
-                r = machine_name_is_valid(name) ? cli_addresses(name, d, &addresses) : 0;
+                r = definition_name_is_valid(name) ? cli_addresses(name, d, &addresses) : 0;
         if (r < 0) {
                 log_oom();
                 return EXIT_FAILURE;

@@ -23,7 +23,7 @@ _spawnlet_files() {
 
 _spawnlet() {
     local cur=${COMP_WORDS[COMP_CWORD]}
-    local verbs='list status start stop restart reload check show-ip run shell'
+    local verbs='list status start stop restart reload check show cat unit keys show-ip run shell'
     local options='-h --help --version --json --strict'
     local verb='' name='' i
 
@@ -47,7 +47,7 @@ _spawnlet() {
     if [[ $cur == -* ]]; then
         case $verb in
         '') ;;
-        list | show-ip) options='--help --json' ;;
+        list | show | keys | show-ip) options='--help --json' ;;
         check) options='--help --json --strict' ;;
         *) options='--help' ;;
         esac
@@ -65,7 +65,7 @@ _spawnlet() {
     show-ip)
         [[ -n $name ]] || mapfile -t COMPREPLY < <(compgen -W "$(_spawnlet_names)" -- "$cur")
         ;;
-    check)
+    check | show | cat | unit)
         mapfile -t COMPREPLY < <(compgen -W "$(_spawnlet_names)" -- "$cur")
         _spawnlet_files "$cur"
         ;;

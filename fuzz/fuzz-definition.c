@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-#include "common/base/definition.h"
+#include "common/base/check.h"
 #include "common/base/unit.h"
 #include "fuzz/fuzz.h"
 
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(definition_new("fuzz", &d) == 0);
         assert(definition_parse(d, "/fuzz.container", text, size, &diags) == 0);
         free(text);
-        assert(definition_check(d, &diags) == 0);
+        assert(check_definition(d, &diags) == 0);
 
         for (size_t i = 0; i < diags.n; i++) {
                 _cleanup_free_ char *line = NULL;

@@ -33,11 +33,30 @@ static int unregister(const char *machine) {
         return 0;
 }
 
+/* The resolv.conf that spawnlet-root wrote, if it did. */
+static int remove_resolv_conf(const char *machine) {
+        _cleanup_free_ char *path = NULL;
+
+        if (str_format(&path, SPAWNLET_RESOLV_DIR "/%s", machine) < 0)
+                return log_oom();
+        if (unlink(path) < 0 && errno != ENOENT)
+                return log_error_errno(errno, "Failed to remove '%s': %m", path);
+        return 0;
+}
+
 /* Everything is tried, whatever fails before. */
-static int clean_up(const char *machine) {
+static int clean_up(const char *name) {
+        _cleanup_free_ char *machine = NULL;
         int r, q;
 
+        if (definition_name_to_machine(name, &machine) < 0)
+                return log_oom();
+
         r = unregister(machine);
+
+        q = remove_resolv_conf(machine);
+        if (q < 0)
+                r = q;
 
         q = machine_remove_leftovers(machine);
         if (q < 0)
@@ -49,10 +68,9 @@ static int clean_up(const char *machine) {
                 r = log_error_errno(
                         q, "Failed to remove the link '" MACHINES_DIR "/%s': %m", machine);
 
-        q = machine_unmark_started(machine);
+        q = machine_unmark_started(name);
         if (q < 0)
-                r = log_error_errno(
-                        q, "Failed to remove '" SPAWNLET_STARTED_DIR "/%s': %m", machine);
+                r = log_error_errno(q, "Failed to remove '" SPAWNLET_STARTED_DIR "/%s': %m", name);
 
         return r;
 }
@@ -61,7 +79,8 @@ static void help(void) {
         printf("%s NAME\n\n"
                "Clean up after the end of a container.\n\n"
                "  -h --help  Show this help\n\n"
-               "Called by the container's unit; see spawnlet.container(5).\n",
+               "NAME is the definition's: NAME or TEMPLATE@INSTANCE. Called by the container's "
+               "unit; see spawnlet.container(5).\n",
                 program_invocation_short_name);
 }
 
@@ -80,7 +99,7 @@ int main(int argc, char *argv[]) {
                 return EXIT_SUCCESS;
         }
 
-        if (argc - optind != 1 || !machine_name_is_valid(argv[optind])) {
+        if (argc - optind != 1 || !definition_name_is_valid(argv[optind])) {
                 log_error("Takes the name of a container, see --help");
                 return EXIT_FAILURE;
         }

@@ -472,6 +472,36 @@ static int prepare(const char *machine, const char *path, System system, const c
         return r;
 }
 
+/*
+ * The resolv.conf of DNS= and Search=, on the host: the unit binds it over the container's own,
+ * whose place inside the container may have made a link.
+ */
+static int write_resolv_conf(const char *machine, char *const *servers, char *const *domains) {
+        _cleanup_close_ int directory = -EBADF;
+        _cleanup_str_ Str s = {};
+        int r;
+
+        str_append(
+                &s, "# Written by spawnlet for DNS= and Search= of the container's definition.\n");
+        STRV_FOREACH(server, servers)
+                str_appendf(&s, "nameserver %s\n", *server);
+        STRV_FOREACH(domain, domains)
+                str_appendf(&s, "%s%s", domain == domains ? "search " : " ", *domain);
+        if (domains)
+                str_append(&s, "\n");
+        if (str_error(&s) < 0)
+                return log_oom();
+
+        r = mkdir_parents(SPAWNLET_RESOLV_DIR, 0755);
+        if (r >= 0) {
+                directory = open(SPAWNLET_RESOLV_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                r = directory < 0 ? -errno : file_replace(directory, machine, s.data, s.len, 0644);
+        }
+        return r < 0
+                ? log_error_errno(r, "Failed to write '" SPAWNLET_RESOLV_DIR "/%s': %m", machine)
+                : 0;
+}
+
 /* Let machinectl find a root that is elsewhere. */
 static int link_machine(const char *machine, const char *path) {
         int r = machine_link(machine, path);
@@ -488,69 +518,118 @@ static int link_machine(const char *machine, const char *path) {
 }
 
 static void help(void) {
-        printf("%s --root=PATH [OPTION...] NAME\n\n"
+        printf("%1$s --root=PATH [OPTION...] NAME\n"
+               "%1$s --image [OPTION...] NAME\n\n"
                "Make the root of a container ready for its start.\n\n"
                "  -h --help           Show this help\n"
                "     --root=PATH      The container's root directory, made if missing\n"
+               "     --image          The root is in a disk image, and taken as it is\n"
                "     --system=KIND    What is in it: a whole system (root), one that shares the\n"
                "                      host's /usr (host), or one of a NixOS profile (nix)\n"
-               "     --machine-id=ID  With --system=host, the machine ID where there is none "
-               "yet\n\n"
-               "Called by the container's unit; see spawnlet.container(5).\n",
+               "     --machine-id=ID  With --system=host, the machine ID where there is none yet\n"
+               "     --dns=ADDRESS    Name server for a resolv.conf, may be repeated\n"
+               "     --search=DOMAIN  Search domain for it, may be repeated\n\n"
+               "NAME is the definition's: NAME or TEMPLATE@INSTANCE. Called by the container's\n"
+               "unit; see spawnlet.container(5).\n",
                 program_invocation_short_name);
 }
 
-int main(int argc, char *argv[]) {
+typedef struct Arguments {
+        const char *name; /* the definition's */
+        const char *root; /* NULL: a disk image */
+        bool image;
+        System system;
+        const char *machine_id;
+        char **servers, **domains; /* of resolv.conf */
+} Arguments;
+
+static void arguments_done(Arguments *a) {
+        strv_free(a->servers);
+        strv_free(a->domains);
+}
+
+/* Return: 1 to go on, 0 when all is done, negative errno on wrong usage, logged. */
+static int parse_argv(int argc, char *argv[], Arguments *a) {
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "root", required_argument, NULL, 'r' },
+                { "image", no_argument, NULL, 'i' },
                 { "system", required_argument, NULL, 's' },
                 { "machine-id", required_argument, NULL, 'm' },
+                { "dns", required_argument, NULL, 'd' },
+                { "search", required_argument, NULL, 'S' },
                 {},
         };
-        const char *root = NULL, *machine_id = NULL;
-        System system = SYSTEM_IN_ROOT;
-        int r;
-
-        log_setup("spawnlet-root", log_target_of_service());
-        umask(0);
 
         for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
                 switch (c) {
                 case 'h':
                         help();
-                        return EXIT_SUCCESS;
+                        return 0;
                 case 'r':
-                        root = optarg;
+                        a->root = optarg;
+                        break;
+                case 'i':
+                        a->image = true;
                         break;
                 case 's':
-                        system = parse_system(optarg);
-                        if (system < 0) {
-                                log_error("--system=%s: not one of root, host and nix", optarg);
-                                return EXIT_FAILURE;
-                        }
+                        a->system = parse_system(optarg);
+                        if (a->system < 0)
+                                return log_error_errno(EINVAL,
+                                        "--system=%s: not one of root, host and nix", optarg);
                         break;
                 case 'm':
-                        machine_id = optarg;
+                        a->machine_id = optarg;
+                        break;
+                case 'd':
+                        if (strv_extend(&a->servers, optarg) < 0)
+                                return log_oom();
+                        break;
+                case 'S':
+                        if (strv_extend(&a->domains, optarg) < 0)
+                                return log_oom();
                         break;
                 default:
-                        return EXIT_FAILURE;
+                        return -EINVAL;
                 }
 
-        if (!root || argc - optind != 1 || !machine_name_is_valid(argv[optind])) {
-                log_error("Takes --root= and the name of a container, see --help");
-                return EXIT_FAILURE;
-        }
+        if (!a->root == !a->image || argc - optind != 1 || !definition_name_is_valid(argv[optind]))
+                return log_error_errno(EINVAL,
+                        "Takes one of --root= and --image, and the name of a container, see "
+                        "--help");
+        a->name = argv[optind];
+        return 1;
+}
 
-        r = machine_mark_started(argv[optind]);
-        if (r < 0) {
-                (void) log_error_errno(
+static int run(const Arguments *a) {
+        _cleanup_free_ char *machine = NULL;
+        int r;
+
+        if (definition_name_to_machine(a->name, &machine) < 0)
+                return log_oom();
+
+        r = machine_mark_started(a->name);
+        if (r < 0)
+                return log_error_errno(
                         r, "Failed to make a file in '" SPAWNLET_STARTED_DIR "': %m");
-                return EXIT_FAILURE;
-        }
 
-        r = prepare(argv[optind], root, system, machine_id);
-        if (r >= 0)
-                r = link_machine(argv[optind], root);
+        r = a->servers || a->domains ? write_resolv_conf(machine, a->servers, a->domains) : 0;
+        if (r < 0 || a->image)
+                return r;
+
+        r = prepare(machine, a->root, a->system, a->machine_id);
+        return r < 0 ? r : link_machine(machine, a->root);
+}
+
+int main(int argc, char *argv[]) {
+        _cleanup_(arguments_done) Arguments arguments = { .system = SYSTEM_IN_ROOT };
+        int r;
+
+        log_setup("spawnlet-root", log_target_of_service());
+        umask(0);
+
+        r = parse_argv(argc, argv, &arguments);
+        if (r > 0)
+                r = run(&arguments);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

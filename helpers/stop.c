@@ -353,7 +353,7 @@ static int parse_argv(int argc, char *argv[], Stop *s) {
                         return -EINVAL;
                 }
 
-        if (s->starting && !machine_name_is_valid(s->starting))
+        if (s->starting && !definition_name_is_valid(s->starting))
                 return log_error_errno(EINVAL, "'%s' is not the name of a container", s->starting);
         if (argc - optind > (s->starting ? 0 : 1))
                 return log_error_errno(EINVAL, "Too many arguments, see --help");

@@ -55,6 +55,8 @@ Definition *definition_free(Definition *d) {
                 setting_done(&d->settings[i]);
         free(d->settings);
         strv_free(d->files);
+        strv_free(d->veths);
+        free(d->machine);
         free(d->name);
         free(d);
         return NULL;
@@ -67,8 +69,12 @@ int definition_new(const char *name, Definition **ret) {
                 return -ENOMEM;
 
         d->name = strdup(name);
-        if (!d->name)
+        if (!d->name || definition_name_to_machine(name, &d->machine) < 0)
                 return -ENOMEM;
+
+        d->instance = definition_name_instance(d->name);
+        if (d->instance && !*d->instance)
+                d->instance = "%i";
 
         *ret = TAKE_PTR(d);
         return 0;
@@ -77,9 +83,13 @@ int definition_new(const char *name, Definition **ret) {
 /* Takes over @name and @value, also on failure. */
 static int add_setting(Definition *d, Setting new) {
         if (new.value) {
-                Setting *grown = reallocarray(d->settings, d->n_settings + 1, sizeof(Setting));
+                Setting *grown = d->settings;
 
+                if (d->n_settings == d->n_allocated)
+                        grown = reallocarray(grown, d->n_allocated * 2 + 16, sizeof(Setting));
                 if (grown) {
+                        if (d->n_settings == d->n_allocated)
+                                d->n_allocated = d->n_allocated * 2 + 16;
                         d->settings = grown;
                         d->settings[d->n_settings++] = new;
                         return 0;
@@ -90,11 +100,11 @@ static int add_setting(Definition *d, Setting new) {
         return -ENOMEM;
 }
 
-static void reset_key(Definition *d, const Key *key) {
+static void reset_key(Definition *d, const Key *key, const char *veth) {
         size_t kept = 0;
 
         for (size_t i = 0; i < d->n_settings; i++)
-                if (d->settings[i].key == key)
+                if (d->settings[i].key == key && d->settings[i].veth == veth)
                         setting_done(&d->settings[i]);
                 else
                         d->settings[kept++] = d->settings[i];
@@ -111,9 +121,18 @@ typedef struct Reader {
 static Place place_of(const Reader *r, const IniLine *l) {
         return (Place){ .file = r->file,
                 .line = l->line,
+                .column = l->column,
                 .section = l->section,
                 .key = l->key,
                 .value = l->value };
+}
+
+/* The place of a part of the line's value. */
+static Place place_in_value(const Reader *r, const IniLine *l, size_t offset) {
+        Place place = place_of(r, l);
+
+        ini_locate(l, offset, &place.line, &place.column);
+        return place;
 }
 
 static const char *find_pass_through(const char *section) {
@@ -123,11 +142,54 @@ static const char *find_pass_through(const char *section) {
         return NULL;
 }
 
+/* The name in a header "Veth NAME", or NULL if it is none. */
+static const char *veth_name(const char *section) {
+        const char *rest = str_starts_with(section, SECTION_VETH);
+
+        return rest && (*rest == ' ' || *rest == '\t') ? rest + strspn(rest, " \t") : NULL;
+}
+
+/* Return: the entry of Definition.veths, or NULL. */
+static const char *find_veth(const Definition *d, const char *name) {
+        STRV_FOREACH(v, d->veths)
+                if (strcmp(*v, name) == 0)
+                        return *v;
+        return NULL;
+}
+
+static int read_veth_section(const Reader *r, const IniLine *l, const char *name) {
+        Place place = place_of(r, l);
+
+        if (!interface_name_is_valid(name))
+                return diags_add(r->diags, SEVERITY_ERROR, &place,
+                        "at most 15 characters, no '/', ':', '%' or blank",
+                        "'%s' is not the name of an interface", name);
+        if (strcmp(name, "eth0") == 0 || strcmp(name, "lo") == 0)
+                return diags_add(r->diags, SEVERITY_ERROR, &place,
+                        "the addresses of eth0 stand in [Network]",
+                        "'%s' has this name inside already", name);
+        if (find_veth(r->definition, name))
+                return 0;
+
+        int e = strv_extend(&r->definition->veths, name);
+        return e < 0 ? e
+                     : diags_add(r->diags, SEVERITY_ERROR, &place, "remove this section",
+                               DEFINITION_PLANNED);
+}
+
 static int read_section(const Reader *r, const IniLine *l) {
+        const char *veth = veth_name(l->section);
         _cleanup_free_ char *hint = NULL;
+        Place place = place_of(r, l);
+
+        if (veth)
+                return read_veth_section(r, l, veth);
+        if (strcmp(l->section, SECTION_VETH) == 0)
+                return diags_add(r->diags, SEVERITY_ERROR, &place, "write [Veth NAME]",
+                        "the interface has no name");
 
         /* X- is where systemd.syntax(7) lets other programs keep their own. */
-        if (key_section_exists(l->section) || find_pass_through(l->section) ||
+        if (key_section(l->section) || find_pass_through(l->section) ||
                 str_starts_with(l->section, "X-"))
                 return 0;
 
@@ -135,21 +197,15 @@ static int read_section(const Reader *r, const IniLine *l) {
         if (suggestion && str_format(&hint, "did you mean '[%s]'?", suggestion) < 0)
                 return -ENOMEM;
 
-        Place place = place_of(r, l);
         return diags_add(r->diags, SEVERITY_WARNING, &place, hint,
                 "unknown section, everything in it is ignored");
 }
 
-static int read_unknown_key(const Reader *r, const IniLine *l) {
-        const Key *suggestion = key_suggest(l->section, l->key);
+static int read_unknown_key(const Reader *r, const IniLine *l, const char *section) {
         _cleanup_free_ char *hint = NULL;
-        int e = 0;
+        int e;
 
-        if (suggestion && strcmp(suggestion->section, l->section) == 0)
-                e = str_format(&hint, "did you mean '%s='?", suggestion->name);
-        else if (suggestion)
-                e = str_format(
-                        &hint, "'%s=' belongs into [%s]", suggestion->name, suggestion->section);
+        e = key_hint(section, l->key, &hint);
         if (e < 0)
                 return e;
 
@@ -157,40 +213,64 @@ static int read_unknown_key(const Reader *r, const IniLine *l) {
         return diags_add(r->diags, SEVERITY_WARNING, &place, hint, "unknown key, ignored");
 }
 
-static int read_key(const Reader *r, const IniLine *l, const Key *key) {
-        Definition *d = r->definition;
-        _cleanup_strv_ char **elements = NULL;
-        _cleanup_free_ char *error = NULL;
-        int e;
+static int add_elements(const Reader *r, const IniLine *l, const Key *key, const char *veth,
+        Element *elements, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                Setting new = { .key = key,
+                        .section = key->section,
+                        .veth = veth,
+                        .value = TAKE_PTR(elements[i].text),
+                        .file = r->file };
 
-        if (!*l->value) {
-                reset_key(d, key);
-                return 0;
-        }
-
-        e = key_parse(key, l->value, &elements, &error);
-        if (e == -EINVAL) {
-                Place place = place_of(r, l);
-                return diags_add(r->diags, SEVERITY_ERROR, &place, NULL, "%s", error);
-        }
-        if (e < 0)
-                return e;
-
-        if (!key->list)
-                reset_key(d, key);
-
-        STRV_FOREACH(element, elements) {
-                e = add_setting(d,
-                        (Setting){ .key = key,
-                                .section = key->section,
-                                .value = strdup(*element),
-                                .file = r->file,
-                                .line = l->line });
+                ini_locate(l, elements[i].offset, &new.line, &new.column);
+                int e = add_setting(r->definition, new);
                 if (e < 0)
                         return e;
         }
 
         return 0;
+}
+
+static int read_key(const Reader *r, const IniLine *l, const Key *key, const char *veth) {
+        _cleanup_free_ char *error = NULL;
+        size_t n = 0, offset = 0;
+        Element *elements;
+        int e;
+
+        if (!*l->value) {
+                reset_key(r->definition, key, veth);
+                return 0;
+        }
+
+        e = key_parse(key, l->value, r->definition->instance, &elements, &n, &error, &offset);
+        if (e == -EINVAL) {
+                Place place = place_in_value(r, l, offset);
+                return diags_add(r->diags, SEVERITY_ERROR, &place, NULL, "%s", error);
+        }
+        if (e < 0)
+                return e;
+
+        if (!(key->flags & KEY_LIST))
+                reset_key(r->definition, key, veth);
+        e = add_elements(r, l, key, veth, elements, n);
+        elements_free(elements, n);
+        return e;
+}
+
+static int read_own_key(const Reader *r, const IniLine *l) {
+        const char *name = veth_name(l->section), *veth = NULL;
+        const char *section = name ? SECTION_VETH : l->section;
+
+        if (name) {
+                veth = find_veth(r->definition, name);
+                if (!veth)
+                        return 0; /* said at its header */
+        } else if (!key_section(section) || strcmp(section, SECTION_VETH) == 0) {
+                return 0; /* likewise */
+        }
+
+        const Key *key = key_find(section, l->key);
+        return key ? read_key(r, l, key, veth) : read_unknown_key(r, l, section);
 }
 
 /* An empty assignment of [Install] takes back the earlier ones; in [Unit] and [Service] that is for
@@ -221,21 +301,25 @@ static int check_install(const Reader *r, const IniLine *l, bool *ret_valid) {
                         "WantedBy=, RequiredBy=, UpheldBy= and Alias= have an effect",
                         "has no effect in a definition, ignored");
 
-        _cleanup_strv_ char **units = NULL;
         _cleanup_free_ char *error = NULL;
         const Key like = { .type = TYPE_UNITS };
-        int e = key_parse(&like, l->value, &units, &error);
+        size_t n = 0, offset = 0;
+        Element *units = NULL;
+        int e = key_parse(&like, l->value, NULL, &units, &n, &error, &offset);
+
+        for (size_t i = 0; e >= 0 && strcmp(l->key, "Alias") == 0 && i < n; i++)
+                if (!str_ends_with(units[i].text, ".service")) {
+                        offset = units[i].offset;
+                        e = str_format(&error, "'%s' is not the name of a service", units[i].text);
+                        e = e < 0 ? e : -EINVAL;
+                }
+        elements_free(units, n);
 
         *ret_valid = e >= 0;
-        if (e == -EINVAL)
+        if (e == -EINVAL) {
+                place = place_in_value(r, l, offset);
                 return diags_add(r->diags, SEVERITY_ERROR, &place, NULL, "%s", error);
-        if (e >= 0 && strcmp(l->key, "Alias") == 0)
-                STRV_FOREACH(u, units)
-                        if (!str_ends_with(*u, ".service")) {
-                                *ret_valid = false;
-                                return diags_add(r->diags, SEVERITY_ERROR, &place, NULL,
-                                        "'%s' is not the name of a service", *u);
-                        }
+        }
         return e;
 }
 
@@ -280,16 +364,13 @@ static int read_pass_through(const Reader *r, const IniLine *l, const char *sect
                 }
         }
 
-        char *name = strdup(l->key);
-        if (!name)
+        Setting new = { .section = section, .name = strdup(l->key), .file = r->file };
+        if (!new.name)
                 return -ENOMEM;
 
-        return add_setting(r->definition,
-                (Setting){ .section = section,
-                        .name = name,
-                        .value = strdup(l->value),
-                        .file = r->file,
-                        .line = l->line });
+        new.value = strdup(l->value);
+        ini_locate(l, 0, &new.line, &new.column);
+        return add_setting(r->definition, new);
 }
 
 static int read_line(const IniLine *l, void *userdata) {
@@ -299,13 +380,7 @@ static int read_line(const IniLine *l, void *userdata) {
                 return read_section(r, l);
 
         const char *section = find_pass_through(l->section);
-        if (section)
-                return read_pass_through(r, l, section);
-        if (!key_section_exists(l->section))
-                return 0; /* said at its header */
-
-        const Key *key = key_find(l->section, l->key);
-        return key ? read_key(r, l, key) : read_unknown_key(r, l);
+        return section ? read_pass_through(r, l, section) : read_own_key(r, l);
 }
 
 int definition_parse(Definition *d, const char *path, const char *text, size_t size, Diags *diags) {
@@ -370,17 +445,57 @@ bool definition_boolean(const Definition *d, KeyId id, bool otherwise) {
         return value ? strcmp(value, "yes") == 0 : otherwise;
 }
 
-/* The keys that need a network of one's own. */
-static const KeyId private_keys[] = { KEY_HOST_ADDRESS, KEY_LOCAL_ADDRESS, KEY_GATEWAY,
-        KEY_MAC_ADDRESS, KEY_MTU };
+bool definition_is_template(const Definition *d) {
+        return d->instance && strcmp(d->instance, "%i") == 0;
+}
 
-bool definition_private_network(const Definition *d) {
-        bool implied = false;
+const Setting *definition_veth_next(
+        const Definition *d, const char *veth, KeyId id, const Setting *previous) {
+        do
+                previous = definition_next(d, id, previous);
+        while (previous && previous->veth != veth);
+        return previous;
+}
 
-        for (size_t i = 0; i < ELEMENTSOF(private_keys); i++)
-                implied = implied || definition_find(d, private_keys[i]);
+/* The keys that need the pair with eth0, and those that need a network of one's own. */
+static const KeyId veth_keys[] = { KEY_HOST_ADDRESS, KEY_LOCAL_ADDRESS, KEY_GATEWAY, KEY_BRIDGE,
+        KEY_ZONE, KEY_MAC_ADDRESS, KEY_MTU, KEY_PORT, KEY_MASQUERADE };
+static const KeyId interface_keys[] = { KEY_INTERFACE, KEY_MACVLAN, KEY_IPVLAN };
 
-        return definition_boolean(d, KEY_PRIVATE, implied);
+static bool has_any(const Definition *d, const KeyId *ids, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (definition_find(d, ids[i]))
+                        return true;
+        return false;
+}
+
+bool definition_implies_private(KeyId id) {
+        for (size_t i = 0; i < ELEMENTSOF(veth_keys); i++)
+                if (veth_keys[i] == id)
+                        return true;
+        for (size_t i = 0; i < ELEMENTSOF(interface_keys); i++)
+                if (interface_keys[i] == id)
+                        return true;
+        return keys[id].section == keys[KEY_VETH_MTU].section;
+}
+
+NetworkKind definition_network(const Definition *d) {
+        if (definition_find(d, KEY_NAMESPACE_PATH) || definition_find(d, KEY_NAMESPACE))
+                return NETWORK_JOIN;
+
+        bool implied = d->veths || has_any(d, veth_keys, ELEMENTSOF(veth_keys)) ||
+                has_any(d, interface_keys, ELEMENTSOF(interface_keys));
+
+        return definition_boolean(d, KEY_PRIVATE, implied) ? NETWORK_OWN : NETWORK_HOST;
+}
+
+bool definition_has_veth(const Definition *d) {
+        return definition_find(d, KEY_PRIVATE) || has_any(d, veth_keys, ELEMENTSOF(veth_keys)) ||
+                !(d->veths || has_any(d, interface_keys, ELEMENTSOF(interface_keys)));
+}
+
+bool definition_boots(const Definition *d) {
+        return !definition_find(d, KEY_COMMAND);
 }
 
 SystemKind definition_system(const Definition *d) {
@@ -394,7 +509,7 @@ SystemKind definition_system(const Definition *d) {
 int definition_root(const Definition *d, char **ret) {
         const char *root = definition_value(d, KEY_ROOT);
 
-        return root ? str_format(ret, "%s", root) : str_format(ret, MACHINES_DIR "/%s", d->name);
+        return root ? str_format(ret, "%s", root) : str_format(ret, MACHINES_DIR "/%s", d->machine);
 }
 
 int bind_source(const char *value, char **ret) {
@@ -415,136 +530,17 @@ int bind_source(const char *value, char **ret) {
         return str_take(&s, ret);
 }
 
-static int complain(Diags *diags, const Setting *s, const char *hint, const char *message) {
+int definition_complain(
+        Diags *diags, Severity severity, const Setting *s, const char *hint, const char *message) {
+        char section[sizeof(SECTION_VETH) + IF_NAMESIZE + 1];
         const Place place = { .file = s->file,
                 .line = s->line,
-                .section = s->section,
-                .key = s->key->name,
+                .column = s->column,
+                .section = s->veth ? section : s->section,
+                .key = s->key ? s->key->name : s->name,
                 .value = s->value };
 
-        return diags_add(diags, SEVERITY_ERROR, &place, hint, "%s", message);
-}
-
-static int check_address_count(const Definition *d, KeyId id, Diags *diags) {
-        unsigned n = 0;
-
-        for (const Setting *s = NULL; (s = definition_next(d, id, s));)
-                if (++n > ADDRESSES_MAX)
-                        return complain(diags, s, NULL, "more than 32 addresses");
-        return 0;
-}
-
-/* The family that an address of the definition has; AF_UNSPEC for "none". */
-static int family_of(const char *value) {
-        Address a;
-
-        return address_parse(value, &a, NULL) < 0 ? AF_UNSPEC : a.family;
-}
-
-static int check_gateway(const Definition *d, const Setting *gateway, Diags *diags) {
-        int family = family_of(gateway->value);
-        bool found = family == AF_UNSPEC;
-
-        for (const Setting *l = NULL; (l = definition_next(d, KEY_LOCAL_ADDRESS, l));)
-                found = found || family_of(l->value) == family;
-        if (!found)
-                return complain(diags, gateway,
-                        "add a LocalAddress=", "the container has no address of this family");
-
-        for (const Setting *g = NULL; (g = definition_next(d, KEY_GATEWAY, g)) && g != gateway;) {
-                if (family == AF_UNSPEC || family_of(g->value) == AF_UNSPEC)
-                        return complain(diags, gateway, "remove one of the two",
-                                "'none' contradicts another gateway");
-                if (family_of(g->value) == family)
-                        return complain(diags, gateway, "remove one of the two",
-                                "there is a gateway of this family already");
-        }
-
-        return 0;
-}
-
-static int check_gateways(const Definition *d, Diags *diags) {
-        for (const Setting *s = NULL; (s = definition_next(d, KEY_GATEWAY, s));) {
-                int r = check_gateway(d, s, diags);
-
-                if (r < 0)
-                        return r;
-        }
-
-        return 0;
-}
-
-static int check_network(const Definition *d, Diags *diags) {
-        int r;
-
-        if (!definition_private_network(d))
-                for (size_t i = 0; i < ELEMENTSOF(private_keys); i++) {
-                        const Setting *s = definition_find(d, private_keys[i]);
-
-                        r = s ? complain(diags, s, "remove this line or Private=no",
-                                        "contradicts Private=no")
-                              : 0;
-                        if (r < 0)
-                                return r;
-                }
-
-        r = check_address_count(d, KEY_HOST_ADDRESS, diags);
-        if (r >= 0)
-                r = check_address_count(d, KEY_LOCAL_ADDRESS, diags);
-        return r < 0 ? r : check_gateways(d, diags);
-}
-
-/* nspawn cannot join a network namespace with private users before systemd 261, and files that are
- * shared with the host would belong to nobody inside without mapped mounts. */
-static int check_users(const Definition *d, Diags *diags) {
-        const Setting *users = definition_find(d, KEY_PRIVATE_USERS);
-
-        if (!users || parse_boolean(users->value) == 0)
-                return 0;
-        if (definition_private_network(d))
-                return complain(diags, users, "use Private=no in [Network], or PrivateUsers=no",
-                        "private users with a private network are not supported by this version");
-        if (definition_system(d) != SYSTEM_ROOT)
-                return complain(diags, users, "install a system in Root=, or use PrivateUsers=no",
-                        "private users with System= are not supported by this version");
-        return 0;
-}
-
-int definition_check(const Definition *d, Diags *diags) {
-        const Setting *s;
-        int r;
-
-        s = definition_find(d, KEY_SERVICES);
-        if (s && definition_system(d) != SYSTEM_HOST) {
-                r = complain(diags, s, "enable the units inside the container",
-                        "has a meaning only with System=host");
-                if (r < 0)
-                        return r;
-        }
-
-        if (s && definition_find(d, KEY_INIT)) {
-                r = complain(diags, s, "remove this line or Init=",
-                        "only the host's systemd starts units, not another init");
-                if (r < 0)
-                        return r;
-        }
-
-        s = definition_find(d, KEY_INIT);
-        if (s && definition_system(d) == SYSTEM_PATH) {
-                r = complain(diags, s, "remove this line",
-                        "contradicts System=, which brings its own init");
-                if (r < 0)
-                        return r;
-        }
-
-        s = definition_find(d, KEY_ROOT);
-        if (s && strcmp(s->value, "/") == 0) {
-                r = complain(diags, s, "use System=host to share the host's /usr",
-                        "the host's own root directory cannot be a container's");
-                if (r < 0)
-                        return r;
-        }
-
-        r = check_users(d, diags);
-        return r < 0 ? r : check_network(d, diags);
+        if (s->veth)
+                (void) snprintf(section, sizeof(section), SECTION_VETH " %s", s->veth);
+        return diags_add(diags, severity, &place, hint, "%s", message);
 }

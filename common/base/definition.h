@@ -11,27 +11,35 @@
 #include "common/base/diag.h"
 #include "common/base/keys.h"
 
+/* What is in the format, and checked, but what no part of spawnlet carries out yet: to say nothing
+ * would leave a container without what it was declared to have. */
+#define DEFINITION_PLANNED "this version of spawnlet does not support it yet"
+
 typedef struct Setting {
         const Key *key;      /* NULL for a line of [Unit], [Service] or [Install] */
         const char *section; /* a constant */
-        char *name;          /* the key as written, where key is NULL; else NULL */
-        char *value;         /* one element, checked and in canonical form */
-        const char *file;    /* borrowed from Definition.files */
-        unsigned line;
+        const char *veth; /* of [Veth NAME], the NAME, borrowed from Definition.veths; else NULL */
+        char *name;       /* the key as written, where key is NULL; else NULL */
+        char *value;      /* one element, checked and in canonical form */
+        const char *file; /* borrowed from Definition.files */
+        unsigned line, column; /* of the value, from 1 */
 } Setting;
 
 typedef struct Definition {
-        char *name;   /* the container's */
-        char **files; /* the definition's file, then its drop-ins, in the order read */
+        char *name;           /* NAME, TEMPLATE@ or TEMPLATE@INSTANCE */
+        char *machine;        /* NAME, "TEMPLATE-%i" or TEMPLATE-INSTANCE */
+        const char *instance; /* what "%i" in a value becomes, borrowed; NULL without '@' */
+        char **files;         /* the definition's file, then its drop-ins, in the order read */
+        char **veths;         /* the names of the [Veth NAME] sections */
         Setting *settings;
-        size_t n_settings;
+        size_t n_settings, n_allocated;
 } Definition;
 
 /** definition_free() - free a definition. Return: NULL. */
 Definition *definition_free(Definition *d);
 DEFINE_CLEANUP(Definition *, definition_free);
 
-/** definition_new() - an empty definition of container @name. Return: 0 or -ENOMEM. */
+/** definition_new() - an empty definition called @name. Return: 0 or -ENOMEM. */
 int definition_new(const char *name, Definition **ret);
 
 /**
@@ -51,12 +59,8 @@ int definition_read(Definition *d, const char *path, Diags *diags);
  */
 int definition_parse(Definition *d, const char *path, const char *text, size_t size, Diags *diags);
 
-/**
- * definition_check() - check the settings against each other
- *
- * Return: 0 also when there were findings; -ENOMEM.
- */
-int definition_check(const Definition *d, Diags *diags);
+/** definition_is_template() - Return: whether this is TEMPLATE@, whose values may have "%i". */
+bool definition_is_template(const Definition *d);
 
 /** definition_find() - Return: the setting of @id that counts, the last; NULL if none. */
 const Setting *definition_find(const Definition *d, KeyId id);
@@ -70,11 +74,37 @@ const char *definition_value(const Definition *d, KeyId id);
 /** definition_boolean() - Return: the value of a boolean key, or @otherwise. */
 bool definition_boolean(const Definition *d, KeyId id, bool otherwise);
 
-/** definition_private_network() - Return: whether the container has its own network. */
-bool definition_private_network(const Definition *d);
+/**
+ * definition_complain() - add a finding about a setting
+ * @hint: may be NULL
+ */
+int definition_complain(
+        Diags *diags, Severity severity, const Setting *s, const char *hint, const char *message);
+
+/** definition_veth_next() - as definition_next(), within one [Veth NAME] section. */
+const Setting *definition_veth_next(
+        const Definition *d, const char *veth, KeyId id, const Setting *previous);
+
+typedef enum NetworkKind {
+        NETWORK_HOST, /* the host's interfaces */
+        NETWORK_OWN,  /* a namespace of its own, made by spawnlet-network */
+        NETWORK_JOIN, /* the namespace of something else */
+} NetworkKind;
+
+/** definition_network() - Return: what network the container has. */
+NetworkKind definition_network(const Definition *d);
+
+/** definition_has_veth() - Return: whether its own network has the pair with eth0. */
+bool definition_has_veth(const Definition *d);
+
+/** definition_implies_private() - Return: whether a key needs a network of the container's own. */
+bool definition_implies_private(KeyId id);
+
+/** definition_boots() - Return: whether an init is booted, not a Command= run. */
+bool definition_boots(const Definition *d);
 
 typedef enum SystemKind {
-        SYSTEM_ROOT, /* Root= is a whole system */
+        SYSTEM_ROOT, /* Root= or Image= is a whole system */
         SYSTEM_HOST, /* the host's /usr, shared */
         SYSTEM_PATH, /* a NixOS system profile */
 } SystemKind;

@@ -23,7 +23,7 @@ void diags_done(Diags *d) {
 
 int diags_add(Diags *d, Severity severity, const Place *place, const char *hint, const char *format,
         ...) {
-        Diag new = { .severity = severity, .line = place->line };
+        Diag new = { .severity = severity, .line = place->line, .column = place->column };
         _cleanup_free_ char *text = NULL;
         va_list ap;
 

@@ -17,6 +17,7 @@ typedef enum Severity {
 typedef struct Place {
         const char *file;    /* these are only read while a finding is added */
         unsigned line;       /* from 1; 0 for the whole file */
+        unsigned column;     /* from 1, in characters; 0 for the whole line */
         const char *section; /* this and the next two may be NULL */
         const char *key;
         const char *value;
@@ -26,6 +27,7 @@ typedef struct Diag {
         Severity severity;
         char *file;
         unsigned line;
+        unsigned column;
         char *section;
         char *key;
         char *value;

@@ -11,10 +11,31 @@ typedef struct Lexer {
         bool skip_section; /* its header was broken: its lines belong to nothing */
 } Lexer;
 
-static int complain(Lexer *l, unsigned line, const char *hint, const char *message) {
+/* A logical line while it is read. */
+typedef struct Line {
+        Str joined;
+        unsigned number; /* of the physical line that it begins with; 0 before the first */
+        const char *raw; /* where that begins in the text */
+} Line;
+
+static void line_done(Line *l) {
+        str_done(&l->joined);
+}
+
+static int complain(
+        Lexer *l, unsigned line, unsigned column, const char *hint, const char *message) {
         return diags_add(l->diags, SEVERITY_ERROR,
-                &(Place){ .file = l->file, .line = line, .section = l->section }, hint, "%s",
-                message);
+                &(Place){ .file = l->file, .line = line, .column = column, .section = l->section },
+                hint, "%s", message);
+}
+
+/* How many characters are in @n bytes of UTF-8. */
+static unsigned count_characters(const char *s, size_t n) {
+        unsigned characters = 0;
+
+        for (size_t i = 0; i < n; i++)
+                characters += (s[i] & 0xc0) != 0x80;
+        return characters;
 }
 
 static char *strip(char *s) {
@@ -27,14 +48,14 @@ static char *strip(char *s) {
 }
 
 /* A header that cannot be read: what follows is in no section, not in the one before. */
-static int broken_header(Lexer *l, unsigned line, const char *message) {
+static int broken_header(Lexer *l, const IniLine *line, const char *message) {
         free(l->section);
         l->section = NULL;
         l->skip_section = true;
-        return complain(l, line, "write [Section]", message);
+        return complain(l, line->line, line->column, "write [Section]", message);
 }
 
-static int section_header(Lexer *l, char *text, unsigned line) {
+static int section_header(Lexer *l, char *text, IniLine *line) {
         size_t n = strlen(text);
         int r;
 
@@ -47,28 +68,32 @@ static int section_header(Lexer *l, char *text, unsigned line) {
         if (r < 0)
                 return r;
 
-        return l->handler(&(IniLine){ .section = l->section, .line = line }, l->userdata);
+        line->section = l->section;
+        return l->handler(line, l->userdata);
 }
 
-static int assignment(Lexer *l, char *text, unsigned line) {
+static int assignment(Lexer *l, char *text, IniLine *line, const char *joined) {
         char *equals = strchr(text, '=');
 
         if (l->skip_section)
                 return 0;
         if (!equals)
-                return complain(l, line, "write Key=value", "neither a section nor an assignment");
+                return complain(l, line->line, line->column, "write Key=value",
+                        "neither a section nor an assignment");
         *equals = '\0';
         if (!*strip(text))
-                return complain(l, line, "write Key=value", "nothing stands before the '='");
+                return complain(l, line->line, line->column, "write Key=value",
+                        "nothing stands before the '='");
         if (!l->section)
-                return complain(l, line, "begin with [Container] or another section",
+                return complain(l, line->line, line->column,
+                        "begin with [Container] or another section",
                         "an assignment outside of any section");
 
-        return l->handler(&(IniLine){ .section = l->section,
-                                  .key = strip(text),
-                                  .value = strip(equals + 1),
-                                  .line = line },
-                l->userdata);
+        line->section = l->section;
+        line->key = strip(text);
+        line->value = strip(equals + 1);
+        line->value_offset = (size_t) (line->value - joined);
+        return l->handler(line, l->userdata);
 }
 
 /* What makes a line unreadable; NULL if nothing does. */
@@ -83,70 +108,118 @@ static const char *unreadable_reason(const Str *line) {
         return NULL;
 }
 
-static int logical_line(Lexer *l, Str *joined, unsigned line) {
-        if (str_error(joined) < 0)
-                return -ENOMEM;
+/* A line as it stands in the file. */
+typedef struct Physical {
+        const char *text;
+        size_t size; /* without its end and the backslash that continues it */
+        bool continued;
+        bool comment;
+} Physical;
 
-        const char *reason = unreadable_reason(joined);
-        char *text = strip(joined->data);
-        if (!*text)
-                return 0;
-        if (reason)
-                return *text == '[' ? broken_header(l, line, reason)
-                                    : complain(l, line, NULL, reason);
-        return *text == '[' ? section_header(l, text, line) : assignment(l, text, line);
-}
+/* Take the line at @text. Return: where the next one begins. */
+static const char *take_physical(const char *text, const char *end, Physical *ret) {
+        const char *newline = memchr(text, '\n', (size_t) (end - text));
+        size_t n = (size_t) ((newline ? newline : end) - text), blanks = 0, backslashes = 0;
 
-/* Append a physical line to the logical one. Return: whether the next one continues it. */
-static bool join_line(Str *joined, const char *text, size_t n) {
+        while (blanks < n && strchr(" \t\r", text[blanks]))
+                blanks++;
+        bool comment = blanks < n && strchr("#;", text[blanks]);
+
         while (n > 0 && text[n - 1] == '\r')
                 n--;
 
         /* One backslash at the end continues the line; two are one that is escaped. */
-        size_t backslashes = 0;
         while (backslashes < n && text[n - 1 - backslashes] == '\\')
                 backslashes++;
         bool continued = backslashes % 2 == 1;
 
-        str_append_n(joined, text, continued ? n - 1 : n);
-        if (continued)
-                str_append_char(joined, ' '); /* the backslash becomes a blank */
-        return continued;
+        *ret = (Physical){ text, continued ? n - 1 : n, continued, comment };
+        return newline ? newline + 1 : end;
+}
+
+/* Where a byte of a joined line stands that begins at @raw, in line @number. */
+static void locate(const char *raw, const char *raw_end, unsigned number, size_t offset,
+        unsigned *ret_line, unsigned *ret_column) {
+        Physical p = { .text = raw };
+
+        for (; raw < raw_end; number++) {
+                raw = take_physical(raw, raw_end, &p);
+                if (p.comment)
+                        continue;
+                if (offset <= p.size || !p.continued)
+                        break;
+                offset -= p.size + 1; /* the backslash became a blank */
+        }
+
+        *ret_line = number;
+        *ret_column = 1 + count_characters(p.text, MIN(offset, p.size));
+}
+
+void ini_locate(const IniLine *line, size_t offset, unsigned *ret_line, unsigned *ret_column) {
+        locate(line->raw, line->raw_end, line->raw_line, line->value_offset + offset, ret_line,
+                ret_column);
+}
+
+static int logical_line(Lexer *l, Line *line, const char *raw_end) {
+        if (str_error(&line->joined) < 0)
+                return -ENOMEM;
+
+        const char *reason = unreadable_reason(&line->joined);
+        char *text = strip(line->joined.data);
+        IniLine out = {
+                .line = line->number,
+                .column = 1,
+                .raw = line->raw,
+                .raw_end = raw_end,
+                .raw_line = line->number,
+        };
+
+        if (text > line->joined.data) /* indented, or what is before it was continued */
+                locate(line->raw, raw_end, line->number, (size_t) (text - line->joined.data),
+                        &out.line, &out.column);
+
+        if (!*text)
+                return 0;
+        if (reason)
+                return *text == '[' ? broken_header(l, &out, reason)
+                                    : complain(l, out.line, out.column, NULL, reason);
+        return *text == '[' ? section_header(l, text, &out)
+                            : assignment(l, text, &out, line->joined.data);
 }
 
 static int parse_lines(Lexer *l, const char *text, const char *end) {
-        _cleanup_str_ Str joined = {};
-        unsigned line = 0, start = 0;
+        _cleanup_(line_done) Line line = {};
+        unsigned number = 0;
+        Physical p;
         int r;
 
         while (text < end) {
-                const char *newline = memchr(text, '\n', (size_t) (end - text));
-                const char *stop = newline ? newline : end;
-                size_t blanks = 0;
+                const char *begin = text;
 
-                line++;
-                if (start == 0)
-                        start = line;
-
-                while (text + blanks < stop && strchr(" \t\r", text[blanks]))
-                        blanks++;
+                number++;
+                text = take_physical(text, end, &p);
+                if (line.number == 0) {
+                        line.number = number;
+                        line.raw = begin;
+                }
 
                 /* Comments may stand between the parts of a continued line, too. */
-                bool comment = text + blanks < stop && strchr("#;", text[blanks]);
-                bool more =
-                        comment ? start != line : join_line(&joined, text, (size_t) (stop - text));
-
-                text = newline ? newline + 1 : end;
+                bool more = p.comment ? line.number != number : p.continued;
+                if (!p.comment) {
+                        str_append_n(&line.joined, p.text, p.size);
+                        if (p.continued)
+                                str_append_char(&line.joined, ' ');
+                }
                 if (more && text < end)
                         continue;
 
-                if (joined.len > 0) {
-                        r = logical_line(l, &joined, start);
+                if (line.joined.len > 0) {
+                        r = logical_line(l, &line, text);
                         if (r < 0)
                                 return r;
-                        joined.len = 0;
+                        line.joined.len = 0;
                 }
-                start = 0;
+                line.number = 0;
         }
 
         return 0;
@@ -163,7 +236,7 @@ int ini_parse(const char *file, const char *text, size_t size, Diags *diags, Ini
 
                 for (const char *p = text; p < nul; p++)
                         line += *p == '\n';
-                return complain(&l, line, NULL, "the file contains a NUL byte");
+                return complain(&l, line, 0, NULL, "the file contains a NUL byte");
         }
 
         if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* byte order mark */

@@ -21,10 +21,25 @@ typedef struct IniLine {
         const char *key;     /* NULL for a section header */
         const char *value;   /* blanks at both ends removed, continuations joined; may be "" */
         unsigned line;       /* where it begins, from 1 */
+        unsigned column;     /* where the key or the header begins in that line, from 1 */
+
+        const char *raw; /* these four are for ini_locate() */
+        const char *raw_end;
+        unsigned raw_line;
+        size_t value_offset;
 } IniLine;
 
 /* Called for each line; the strings are gone afterwards. Return: 0 or negative errno. */
 typedef int (*IniHandler)(const IniLine *line, void *userdata);
+
+/**
+ * ini_locate() - where a part of a value stands in the file
+ * @offset: where it begins in the value, in bytes
+ * @ret_line, @ret_column: from 1; the column is counted in characters
+ *
+ * A value that is continued stands in several lines.
+ */
+void ini_locate(const IniLine *line, size_t offset, unsigned *ret_line, unsigned *ret_column);
 
 /**
  * ini_parse() - read the text of a file

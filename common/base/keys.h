@@ -4,80 +4,138 @@
 /*
  * The one table of keys. What a key is called, what it takes, what it becomes and what it
  * is for stands here and nowhere else: parsing, suggestions for typing errors, the
- * generated command line and the check of the man page come from it.
+ * generated command line, `spawnlet keys` and with it the check of the man page come from it.
  */
 
-#include "common/base/str.h"
+#include "common/base/types.h"
 
 typedef enum KeyId {
         KEY_DESCRIPTION,
         KEY_ROOT,
+        KEY_IMAGE,
         KEY_SYSTEM,
         KEY_SERVICES,
         KEY_INIT,
+        KEY_COMMAND,
         KEY_AUTO_START,
         KEY_RELOAD_COMMAND,
+        KEY_RESTART_IF_CHANGED,
+        KEY_HEALTH_COMMAND,
+        KEY_HEALTH_INTERVAL,
+        KEY_HEALTH_RETRIES,
+        KEY_HEALTH_TIMEOUT,
+        KEY_HEALTH_START_PERIOD,
+        KEY_HEALTH_ON_FAILURE,
+        KEY_HARDENING,
 
+        KEY_PROCESS_TWO,
         KEY_PARAMETERS,
         KEY_ENVIRONMENT,
+        KEY_USER,
+        KEY_WORKING_DIRECTORY,
+        KEY_PIVOT_ROOT,
         KEY_HOSTNAME,
         KEY_MACHINE_ID,
+        KEY_EPHEMERAL,
         KEY_PRIVATE_USERS,
+        KEY_PRIVATE_USERS_DELEGATE,
         KEY_NOTIFY_READY,
         KEY_KILL_SIGNAL,
         KEY_CAPABILITY,
         KEY_DROP_CAPABILITY,
+        KEY_AMBIENT_CAPABILITY,
         KEY_NO_NEW_PRIVILEGES,
         KEY_SYSTEM_CALL_FILTER,
+        KEY_RESTRICT_ADDRESS_FAMILIES,
+        KEY_PERSONALITY,
+        KEY_LIMIT_CPU,
+        KEY_LIMIT_FSIZE,
+        KEY_LIMIT_DATA,
+        KEY_LIMIT_STACK,
+        KEY_LIMIT_CORE,
+        KEY_LIMIT_RSS,
+        KEY_LIMIT_NOFILE,
+        KEY_LIMIT_AS,
+        KEY_LIMIT_NPROC,
+        KEY_LIMIT_MEMLOCK,
+        KEY_LIMIT_LOCKS,
+        KEY_LIMIT_SIGPENDING,
+        KEY_LIMIT_MSGQUEUE,
+        KEY_LIMIT_NICE,
+        KEY_LIMIT_RTPRIO,
+        KEY_LIMIT_RTTIME,
+        KEY_OOM_SCORE_ADJUST,
+        KEY_CPU_AFFINITY,
         KEY_RESOLV_CONF,
         KEY_TIMEZONE,
         KEY_LINK_JOURNAL,
+        KEY_SUPPRESS_SYNC,
+        KEY_LOAD_CREDENTIAL,
+        KEY_SET_CREDENTIAL,
 
+        KEY_READ_ONLY,
+        KEY_VOLATILE,
         KEY_BIND,
         KEY_BIND_READ_ONLY,
+        KEY_BIND_USER,
+        KEY_BIND_USER_SHELL,
         KEY_TEMPORARY_FILE_SYSTEM,
+        KEY_INACCESSIBLE,
+        KEY_OVERLAY,
+        KEY_OVERLAY_READ_ONLY,
+        KEY_PRIVATE_USERS_OWNERSHIP,
+        KEY_DEVICE,
 
         KEY_PRIVATE,
         KEY_HOST_ADDRESS,
         KEY_LOCAL_ADDRESS,
         KEY_GATEWAY,
+        KEY_BRIDGE,
+        KEY_ZONE,
         KEY_MAC_ADDRESS,
         KEY_MTU,
+        KEY_PORT,
+        KEY_MASQUERADE,
+        KEY_INTERFACE,
+        KEY_MACVLAN,
+        KEY_IPVLAN,
+        KEY_NAMESPACE_PATH,
+        KEY_NAMESPACE,
+        KEY_DNS,
+        KEY_SEARCH,
+
+        KEY_VETH_HOST_ADDRESS,
+        KEY_VETH_LOCAL_ADDRESS,
+        KEY_VETH_BRIDGE,
+        KEY_VETH_ZONE,
+        KEY_VETH_MAC_ADDRESS,
+        KEY_VETH_MTU,
 
         _KEY_MAX,
 } KeyId;
 
-typedef enum KeyType {
-        TYPE_TEXT,        /* anything in one line */
-        TYPE_BOOLEAN,     /* becomes "yes" or "no" */
-        TYPE_PATH,        /* absolute, normalized */
-        TYPE_SYSTEM,      /* "host" or an absolute path */
-        TYPE_UNITS,       /* words, each a unit's name */
-        TYPE_COMMAND,     /* words, the first an absolute path */
-        TYPE_WORDS,       /* words */
-        TYPE_ENVIRONMENT, /* words, each NAME=VALUE */
-        TYPE_CAPABILITIES,
-        TYPE_SIGNAL,
-        TYPE_MACHINE_ID,
-        TYPE_BIND, /* SOURCE[:DESTINATION[:OPTIONS]], as nspawn takes it */
-        TYPE_ADDRESS,
-        TYPE_GATEWAY, /* an address without prefix, or "none" */
-        TYPE_MAC,
-        TYPE_MTU,
-} KeyType;
+typedef enum KeyFlags {
+        KEY_LIST = 1 << 0,    /* repeated assignments add up; else the last one counts */
+        KEY_FLAG = 1 << 1,    /* "yes" becomes the option, without a value, "no" nothing */
+        KEY_PLANNED = 1 << 2, /* checked as any other, then refused: nothing carries it out yet */
+} KeyFlags;
 
 typedef struct Key {
         const char *section;
         const char *name;
-        KeyType type;
-        bool list;          /* repeated assignments add up; else the last one counts */
-        const char *option; /* the option of systemd-nspawn that each value becomes; NULL where
+        ValueType type;
+        KeyFlags flags;
+        const char *option;  /* the option of systemd-nspawn that each value becomes; NULL where
                                unit.c decides */
+        const char *choices; /* of TYPE_CHOICE, separated by blanks */
+        unsigned since;      /* the version of systemd that knows the option; 0: 252 does */
         const char *help;
 } Key;
 
-/** keys - the table, indexed by KeyId */
+/** keys - the table, indexed by KeyId; the keys of a section stand together */
 extern const Key keys[_KEY_MAX];
+
+#define SECTION_VETH "Veth" /* the one that may be there several times: [Veth NAME] */
 
 /** key_id() - Return: the KeyId of a row of the table. */
 KeyId key_id(const Key *key);
@@ -85,30 +143,37 @@ KeyId key_id(const Key *key);
 /** key_find() - Return: the key, or NULL if there is none of that name in @section. */
 const Key *key_find(const char *section, const char *name);
 
-/** key_section_exists() - Return: whether any key belongs to @section. */
-bool key_section_exists(const char *section);
+/** key_section() - Return: the table's own string of a section's name; NULL if there is none. */
+const char *key_section(const char *section);
 
 /**
- * key_suggest() - what someone who wrote @name in @section may have meant
+ * key_hint() - what someone who wrote @name in @section may have meant
+ * @ret: a hint, owned by the caller; NULL if nothing comes to mind
  *
- * Looks at the keys of that section first, then at the same name in other sections.
+ * Looks at the keys of that section first, then at the same name in other sections, then at
+ * keys of systemd.nspawn(5) that have another form here.
  *
- * Return: the key, or NULL.
+ * Return: 0 or -ENOMEM.
  */
-const Key *key_suggest(const char *section, const char *name);
+int key_hint(const char *section, const char *name, char **ret);
 
 /** key_suggest_section() - the section that @section is a misspelling of, or NULL. */
 const char *key_suggest_section(const char *section);
 
 /**
  * key_parse() - check a value and split it into its elements
- * @ret: the elements in canonical form (one, unless the type is one of words), a list
- *       owned by the caller
+ * @value: not empty
+ * @instance: what "%i" in it stands for; "%i" itself in a template; NULL: nothing special
+ * @ret: the elements in canonical form (one, unless the type is one of words), owned by
+ *       the caller
+ * @ret_n: how many
  * @reterr: on -EINVAL, what is wrong, owned by the caller
+ * @reterr_offset: on -EINVAL, where in @value, in bytes
  *
  * Return: 0, -EINVAL, -ENOMEM.
  */
-int key_parse(const Key *key, const char *value, char ***ret, char **reterr);
+int key_parse(const Key *key, const char *value, const char *instance, Element **ret, size_t *ret_n,
+        char **reterr, size_t *reterr_offset);
 
-/** unit_name_is_valid() - Return: whether @s is a name that a unit may have, systemd.unit(5). */
-bool unit_name_is_valid(const char *s);
+/** elements_free() - free what key_parse() returned. */
+void elements_free(Element *elements, size_t n);

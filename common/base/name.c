@@ -49,25 +49,55 @@ bool interface_name_is_valid(const char *s) {
         return !digits_only; /* would be taken for an interface index */
 }
 
-int unit_name(const char *machine, char **ret) {
-        return str_format(ret, UNIT_PREFIX "%s" UNIT_SUFFIX, machine);
+const char *definition_name_instance(const char *name) {
+        const char *at = strchr(name, '@');
+
+        return at ? at + 1 : NULL;
 }
 
-int unit_name_to_machine(const char *unit, char **ret) {
+bool definition_name_is_valid(const char *s) {
+        const char *instance = definition_name_instance(s);
+        char machine[MACHINE_NAME_MAX + 2];
+        int n;
+
+        if (!instance)
+                return machine_name_is_valid(s);
+
+        /* For the template itself, with an instance that every machine's name can have. */
+        n = snprintf(machine, sizeof(machine), "%.*s-%s", (int) (instance - 1 - s), s,
+                *instance ? instance : "i");
+        return n > 0 && (size_t) n < sizeof(machine) && !str_starts_with(s, "getty@") &&
+                machine_name_is_valid(machine);
+}
+
+int definition_name_to_machine(const char *name, char **ret) {
+        const char *instance = definition_name_instance(name);
+
+        if (!instance)
+                return str_format(ret, "%s", name);
+        return str_format(
+                ret, "%.*s-%s", (int) (instance - 1 - name), name, *instance ? instance : "%i");
+}
+
+int unit_name(const char *definition, char **ret) {
+        return str_format(ret, UNIT_PREFIX "%s" UNIT_SUFFIX, definition);
+}
+
+int unit_name_to_definition(const char *unit, char **ret) {
         const char *name = str_starts_with(unit, UNIT_PREFIX);
         const char *end = name ? str_ends_with(name, UNIT_SUFFIX) : NULL;
-        _cleanup_free_ char *machine = NULL;
+        _cleanup_free_ char *definition = NULL;
 
         if (!end)
                 return -EINVAL;
 
-        machine = strndup(name, (size_t) (end - name));
-        if (!machine)
+        definition = strndup(name, (size_t) (end - name));
+        if (!definition)
                 return -ENOMEM;
-        if (!machine_name_is_valid(machine))
+        if (!definition_name_is_valid(definition))
                 return -EINVAL;
 
-        *ret = TAKE_PTR(machine);
+        *ret = TAKE_PTR(definition);
         return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #define SPAWNLET_RUN_DIR "/run/spawnlet"
 #define SPAWNLET_STARTED_DIR SPAWNLET_RUN_DIR "/started" /* a file for each running container */
+#define SPAWNLET_RESOLV_DIR SPAWNLET_RUN_DIR "/resolv"   /* resolv.conf files of DNS= */
 #define MACHINES_DIR "/var/lib/machines"
 
 /**
@@ -25,19 +26,38 @@
  */
 bool machine_name_is_valid(const char *s);
 
+/**
+ * definition_name_is_valid() - whether a definition may be called @s
+ *
+ * NAME, which is a machine's; TEMPLATE@; or TEMPLATE@INSTANCE, whose machine is TEMPLATE-INSTANCE
+ * and has to have a valid name. "getty@" is systemd's: it has a container-getty@.service.
+ */
+bool definition_name_is_valid(const char *s);
+
+/**
+ * definition_name_to_machine() - the machine of a definition
+ * @ret: NAME, TEMPLATE-INSTANCE, or TEMPLATE-%i with systemd's specifier, owned by the caller
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int definition_name_to_machine(const char *name, char **ret);
+
+/** definition_name_instance() - Return: what follows the '@' in @name; NULL without one. */
+const char *definition_name_instance(const char *name);
+
 /** interface_name_is_valid() - whether the kernel takes @s (dev_valid_name()) and systemd does. */
 bool interface_name_is_valid(const char *s);
 
-/** unit_name() - container-NAME.service. Return: 0 or -ENOMEM. */
-int unit_name(const char *machine, char **ret);
+/** unit_name() - container-NAME.service of a definition. Return: 0 or -ENOMEM. */
+int unit_name(const char *definition, char **ret);
 
 /**
- * unit_name_to_machine() - the container of a unit's name
- * @ret: the container's name, owned by the caller
+ * unit_name_to_definition() - the definition of a unit's name
+ * @ret: the definition's name, owned by the caller
  *
  * Return: 0, -EINVAL if @unit is no container's unit, -ENOMEM.
  */
-int unit_name_to_machine(const char *unit, char **ret);
+int unit_name_to_definition(const char *unit, char **ret);
 
 /**
  * host_interface_name() - name of the host's end of a container's veth pair

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 
+#include "common/base/check.h"
 #include "common/base/file.h"
 #include "common/base/ini.h"
 #include "common/base/name.h"
@@ -132,6 +133,79 @@ static void drop_shadowed(Search *s) {
         s->n_candidates = kept;
 }
 
+static int compare_name(const void *name, const void *candidate) {
+        return strcmp(name, ((const SearchEntry *) candidate)->name);
+}
+
+const SearchEntry *search_find(const Search *s, const char *name) {
+        if (s->n_candidates == 0)
+                return NULL;
+        return bsearch(name, s->candidates, s->n_candidates, sizeof(SearchEntry), compare_name);
+}
+
+const SearchEntry *search_find_template(const Search *s, const char *name) {
+        const char *instance = definition_name_instance(name);
+        char template[MACHINE_NAME_MAX + 2];
+
+        if (!instance || !*instance || (size_t) (instance - name) >= sizeof(template))
+                return NULL;
+
+        (void) snprintf(template, sizeof(template), "%.*s", (int) (instance - name), name);
+        return search_find(s, template);
+}
+
+/* A directory of drop-ins makes an instance of a template, without a file of its own. */
+static int add_instance(Search *s, const SearchEntry *dir, size_t n_files, Diags *diags) {
+        const char *instance = definition_name_instance(dir->name);
+
+        if (!instance || !*instance)
+                return 0;
+
+        /* Only those from files are sorted yet. */
+        size_t n = s->n_candidates;
+        s->n_candidates = n_files;
+        const SearchEntry *own = search_find(s, dir->name),
+                          *template = search_find_template(s, dir->name);
+        s->n_candidates = n;
+
+        if (own || (n > n_files && strcmp(s->candidates[n - 1].name, dir->name) == 0))
+                return 0;
+        if (!template)
+                return diags_add(diags, SEVERITY_WARNING, &(Place){ .file = dir->path }, NULL,
+                        "drop-ins of an instance whose template is not there, ignored");
+
+        size_t index = (size_t) (template - s->candidates);
+        SearchEntry *grown = reallocarray(s->candidates, n + 1, sizeof(SearchEntry));
+        if (!grown)
+                return -ENOMEM;
+        s->candidates = grown;
+        template = &grown[index];
+
+        SearchEntry new = { .priority = template->priority };
+        if (str_format(&new.name, "%s", dir->name) < 0 ||
+                str_format(&new.path, "%s", template->path) < 0) {
+                free(new.name);
+                return -ENOMEM;
+        }
+        s->candidates[s->n_candidates++] = new;
+        return 0;
+}
+
+static int add_instances(Search *s, Diags *diags) {
+        size_t n_files = s->n_candidates;
+
+        for (size_t i = 0; i < s->n_dropin_dirs; i++) {
+                int r = add_instance(s, &s->dropin_dirs[i], n_files, diags);
+
+                if (r < 0)
+                        return r;
+        }
+
+        if (s->n_candidates > n_files)
+                qsort(s->candidates, s->n_candidates, sizeof(SearchEntry), compare_entries);
+        return 0;
+}
+
 int search_new(Search **ret, Diags *diags) {
         _cleanup_(search_freep) Search *s = calloc(1, sizeof(Search));
         const char *path = getenv("SPAWNLET_PATH");
@@ -159,18 +233,12 @@ int search_new(Search **ret, Diags *diags) {
                 qsort(s->dropin_dirs, s->n_dropin_dirs, sizeof(SearchEntry), compare_entries);
         drop_shadowed(s);
 
+        r = add_instances(s, diags);
+        if (r < 0)
+                return r;
+
         *ret = TAKE_PTR(s);
         return 0;
-}
-
-static int compare_name(const void *name, const void *candidate) {
-        return strcmp(name, ((const SearchEntry *) candidate)->name);
-}
-
-const SearchEntry *search_find(const Search *s, const char *name) {
-        if (s->n_candidates == 0)
-                return NULL;
-        return bsearch(name, s->candidates, s->n_candidates, sizeof(SearchEntry), compare_name);
 }
 
 /* A drop-in file: two of one file name compete, the more specific and earlier directory wins. */
@@ -237,14 +305,25 @@ static int list_dropins(const char *dir, Dropins *dropins, Diags *diags) {
 }
 
 static int list_dropins_of(const Search *s, const char *owner, Dropins *dropins, Diags *diags) {
-        int r;
+        size_t first = 0, end = s->n_dropin_dirs;
 
-        for (size_t i = 0; i < s->n_dropin_dirs; i++)
-                if (strcmp(s->dropin_dirs[i].name, owner) == 0) {
-                        r = list_dropins(s->dropin_dirs[i].path, dropins, diags);
-                        if (r < 0)
-                                return r;
-                }
+        /* The first of this name: there may be one in each directory of the search path. */
+        while (first < end) {
+                size_t middle = first + (end - first) / 2;
+
+                if (strcmp(s->dropin_dirs[middle].name, owner) < 0)
+                        first = middle + 1;
+                else
+                        end = middle;
+        }
+
+        for (; first < s->n_dropin_dirs && strcmp(s->dropin_dirs[first].name, owner) == 0;
+                first++) {
+                int r = list_dropins(s->dropin_dirs[first].path, dropins, diags);
+
+                if (r < 0)
+                        return r;
+        }
 
         return 0;
 }
@@ -253,10 +332,11 @@ static int compare_dropins(const void *a, const void *b) {
         return strcmp(((const Dropin *) a)->file, ((const Dropin *) b)->file);
 }
 
-/* From NAME.container.d over the prefixes of NAME that end in a dash to container.d, as systemd
- * does for units; systemd.unit(5). */
+/* From TEMPLATE@INSTANCE.container.d over TEMPLATE@.container.d and the prefixes that end in a dash
+ * to container.d, as systemd does for units; systemd.unit(5). */
 static int find_dropins(const Search *s, const char *name, Dropins *dropins, Diags *diags) {
-        char owner[MACHINE_NAME_MAX + 1];
+        char owner[MACHINE_NAME_MAX + 2];
+        bool template_done = false;
         int r;
 
         if (s->n_dropin_dirs == 0)
@@ -269,7 +349,10 @@ static int find_dropins(const Search *s, const char *name, Dropins *dropins, Dia
         (void) snprintf(owner, sizeof(owner), "%s", name);
         for (size_t n = strlen(owner); n > 0; n--) {
                 owner[n] = '\0';
-                if (owner[n - 1] != '-')
+                if (owner[n - 1] == '@' && n < strlen(name))
+                        template_done = true;
+                else if (owner[n - 1] != '-' || n == strlen(name) ||
+                        (strchr(owner, '@') && !template_done))
                         continue;
                 r = list_dropins_of(s, owner, dropins, diags);
                 if (r < 0)
@@ -308,9 +391,15 @@ int search_load(const Search *s, const SearchEntry *c, Diags *diags, Definition 
 
         *ret = NULL;
 
-        if (!machine_name_is_valid(c->name))
+        if (str_starts_with(c->name, "getty@"))
                 return diags_add(diags, SEVERITY_ERROR, &(Place){ .file = c->path },
-                        "1 to 64 letters, digits, '-' and '.'", "not the name of a container");
+                        "choose another name",
+                        "its unit would replace systemd's container-getty@.service");
+        if (!definition_name_is_valid(c->name))
+                return diags_add(diags, SEVERITY_ERROR, &(Place){ .file = c->path },
+                        "1 to 64 letters, digits, '-' and '.', with no '-' or '.' at an end or "
+                        "beside a '.'",
+                        "not the name of a container");
 
         r = definition_new(c->name, &d);
         if (r < 0)
@@ -330,7 +419,7 @@ int search_load(const Search *s, const SearchEntry *c, Diags *diags, Definition 
                         return r;
         }
 
-        r = definition_check(d, diags);
+        r = check_definition(d, diags);
         if (r < 0)
                 return r;
 

@@ -28,7 +28,7 @@ DEFINE_CLEANUP(Search *, search_free);
 
 /**
  * search_new() - list what the directories of the search path hold
- * @diags: gets directories that cannot be read
+ * @diags: gets directories that cannot be read, and drop-ins of instances without a template
  *
  * The directories are those of $SPAWNLET_PATH, separated by colons, if it is set; else
  * /etc/spawnlet, /run/spawnlet/definitions and the vendor's. A missing one is empty.
@@ -37,8 +37,16 @@ DEFINE_CLEANUP(Search *, search_free);
  */
 int search_new(Search **ret, Diags *diags);
 
-/** search_find() - Return: the candidate called @name, borrowed, or NULL. */
+/**
+ * search_find() - Return: the candidate called @name, borrowed, or NULL
+ *
+ * An instance of a template is one only if it has a file, a link or a directory of drop-ins of its
+ * own; see search_find_template().
+ */
 const SearchEntry *search_find(const Search *s, const char *name);
+
+/** search_find_template() - Return: the template of TEMPLATE@INSTANCE, borrowed, or NULL. */
+const SearchEntry *search_find_template(const Search *s, const char *name);
 
 /**
  * search_load() - read a candidate and its drop-ins, and check the result

@@ -7,6 +7,8 @@
 #include "common/base/word.h"
 #include "config.h"
 
+#define UNIT_INSTANCE_MAX (MACHINE_NAME_MAX + sizeof("@%i"))
+
 #define TIMEOUT_START "5min"
 #define TIMEOUT_STOP_USEC (180 * USEC_PER_SEC)
 
@@ -55,7 +57,13 @@ static const char service_head[] = "\n[Service]\n"
                                    "DeviceAllow=/dev/mapper/control rw\n"
                                    "DeviceAllow=block-device-mapper rw\n";
 
-static void append_option(Str *s, const char *option, const char *value) {
+/* In a template "%i" is left for systemd. In an instance it was replaced when it was read. */
+static WordFlags flags_of(const Definition *d) {
+        return definition_is_template(d) ? WORD_INSTANCE : 0;
+}
+
+/* One argument of a command line, put together from two strings. */
+static void append_option(Str *s, const Definition *d, const char *option, const char *value) {
         _cleanup_str_ Str word = {};
 
         str_append(&word, option);
@@ -63,12 +71,12 @@ static void append_option(Str *s, const char *option, const char *value) {
         if (str_error(&word) < 0)
                 s->failed = true;
         else
-                word_append_exec(s, word.data);
+                word_append_exec(s, word.data, flags_of(d));
 }
 
 static void append_options(Str *s, const Definition *d, KeyId id, const char *option) {
         for (const Setting *i = NULL; (i = definition_next(d, id, i));)
-                append_option(s, option, i->value);
+                append_option(s, d, option, i->value);
 }
 
 /* A file's name may have a line feed in it, which would make a line of the unit. */
@@ -87,7 +95,7 @@ static void append_header(Str *s, const Definition *d) {
 static void append_source_path(Str *s, const Definition *d) {
         if (d->files && !makes_line(d->files[0])) {
                 str_append(s, "SourcePath=");
-                word_append_text(s, d->files[0]);
+                word_append_text(s, d->files[0], 0);
         }
         str_append(s, "Documentation=man:spawnlet.container(5)\n");
 }
@@ -106,13 +114,14 @@ static void append_pass_through(Str *s, const Definition *d, const char *section
         }
 }
 
-static void append_mount_for(Str *s, const char *path) {
-        str_append_char(s, ' ');
-        word_append_list(s, path);
+static void append_mount_for(Str *s, const Definition *d, const char *path) {
+        if (s->len > 0 && s->data[s->len - 1] != '=')
+                str_append_char(s, ' ');
+        word_append_list(s, path, flags_of(d));
 }
 
 /* The source of a Bind= may end with a slash, for which nspawn does not care, but systemd does. */
-static void append_mount_for_bind(Str *s, const char *bind) {
+static void append_mount_for_bind(Str *s, const Definition *d, const char *bind) {
         _cleanup_free_ char *source = NULL;
 
         if (bind_source(bind, &source) < 0) {
@@ -123,44 +132,83 @@ static void append_mount_for_bind(Str *s, const char *bind) {
         for (size_t n = source ? strlen(source) : 0; n > 1 && source[n - 1] == '/'; n--)
                 source[n - 1] = '\0';
         if (source && path_is_normalized(source))
-                append_mount_for(s, source);
+                append_mount_for(s, d, source);
 }
 
-static void append_mounts_for(Str *s, const Definition *d, const char *root) {
-        static const KeyId binds[] = { KEY_BIND, KEY_BIND_READ_ONLY };
+/* All paths of an overlay but the last, which is inside. */
+static void append_mounts_for_overlay(Str *s, const Definition *d, const char *overlay) {
+        for (const char *p = overlay; p;) {
+                const char *rest = p;
 
+                while (*rest && *rest != ':')
+                        rest += *rest == '\\' && rest[1] ? 2 : 1;
+                if (!*rest && p != overlay)
+                        return;
+                append_mount_for_bind(s, d, p);
+                p = *rest ? rest + 1 : NULL;
+        }
+}
+
+/* @root: the directory or image, as in the unit */
+static void append_mounts_for(Str *s, const Definition *d, const char *root) {
         str_append(s, "RequiresMountsFor=");
-        word_append_list(s, root);
+        append_mount_for(s, d, root);
         if (definition_system(d) == SYSTEM_PATH) {
-                append_mount_for(s, definition_value(d, KEY_SYSTEM));
-                append_mount_for(s, NIX_STORE);
-                append_mount_for(s, NIX_VAR);
+                append_mount_for(s, d, definition_value(d, KEY_SYSTEM));
+                append_mount_for(s, d, NIX_STORE);
+                append_mount_for(s, d, NIX_VAR);
         }
 
-        for (size_t i = 0; i < ELEMENTSOF(binds); i++)
-                for (const Setting *b = NULL; (b = definition_next(d, binds[i], b));)
-                        append_mount_for_bind(s, b->value);
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *b = &d->settings[i];
+
+                if (b->key && b->key->type == TYPE_BIND)
+                        append_mount_for_bind(s, d, b->value);
+                else if (b->key && b->key->type == TYPE_OVERLAY)
+                        append_mounts_for_overlay(s, d, b->value);
+        }
         str_append(s, "\n");
 }
 
+/* The definition's name in its unit: NAME, TEMPLATE@INSTANCE, or TEMPLATE@%i. */
+static const char *unit_instance(const Definition *d, char ret[static UNIT_INSTANCE_MAX]) {
+        (void) snprintf(
+                ret, UNIT_INSTANCE_MAX, "%s%s", d->name, definition_is_template(d) ? "%i" : "");
+        return ret;
+}
+
+/* Whoever joins another container's network lives and dies with it. */
+static void append_joined(Str *s, const Definition *d) {
+        const char *namespace = definition_value(d, KEY_NAMESPACE);
+        const char *other = namespace ? str_starts_with(namespace, "container:") : NULL;
+
+        if (other)
+                str_appendf(s,
+                        "BindsTo=container-%1$s.service\n"
+                        "After=container-%1$s.service\n",
+                        other);
+}
+
 static void append_unit_section(Str *s, const Definition *d, const char *root) {
+        char instance[UNIT_INSTANCE_MAX];
         const char *description = definition_value(d, KEY_DESCRIPTION);
 
         str_append(s, "\n[Unit]\nDescription=");
         if (description)
-                word_append_text(s, description);
+                word_append_text(s, description, flags_of(d));
         else
-                str_appendf(s, "Container '%s'\n", d->name);
+                str_appendf(s, "Container '%s'\n", d->machine);
         append_source_path(s, d);
         /*
          * Stopped while it starts, systemd runs no ExecStop=, but only signals nspawn, whose
          * signal the container's init may not be able to take yet. The guard stops it then.
          */
-        str_appendf(s, "Wants=spawnlet-stop@%s.service\n", d->name);
+        str_appendf(s, "Wants=spawnlet-stop@%s.service\n", unit_instance(d, instance));
         str_append(s,
                 "PartOf=machines.target\n"
                 "Before=machines.target\n"
                 "After=network.target\n");
+        append_joined(s, d);
         append_mounts_for(s, d, root);
         append_pass_through(s, d, "Unit");
 }
@@ -177,10 +225,10 @@ static void append_network(Str *s, const Definition *d) {
                 { KEY_MTU, "--mtu=" },
         };
 
-        if (!definition_private_network(d))
+        if (definition_network(d) != NETWORK_OWN)
                 return;
 
-        str_appendf(s, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up %s", d->name);
+        str_appendf(s, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up %s", d->machine);
         for (size_t i = 0; i < ELEMENTSOF(options); i++)
                 append_options(s, d, options[i].id, options[i].option);
         str_append(s, "\n");
@@ -188,12 +236,19 @@ static void append_network(Str *s, const Definition *d) {
 
 static void append_prepare(Str *s, const Definition *d, const char *root) {
         static const char *const kinds[] = { "root", "host", "nix" };
+        char instance[UNIT_INSTANCE_MAX];
 
         str_append(s, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-root");
-        append_option(s, "--root=", root);
-        append_option(s, "--system=", kinds[definition_system(d)]);
-        append_options(s, d, KEY_MACHINE_ID, "--machine-id=");
-        str_appendf(s, " %s\n", d->name);
+        if (definition_find(d, KEY_IMAGE)) {
+                str_append(s, " --image");
+        } else {
+                append_option(s, d, "--root=", root);
+                append_option(s, d, "--system=", kinds[definition_system(d)]);
+                append_options(s, d, KEY_MACHINE_ID, "--machine-id=");
+        }
+        append_options(s, d, KEY_DNS, "--dns=");
+        append_options(s, d, KEY_SEARCH, "--search=");
+        str_appendf(s, " %s\n", unit_instance(d, instance));
 }
 
 /*
@@ -209,12 +264,13 @@ static const char *profile_inside(const Definition *d) {
 static void append_nix(Str *s, const Definition *d) {
         _cleanup_str_ Str bind = {};
 
-        append_option(s, "--bind-ro=", NIX_STORE);
-        append_option(s, "--bind-ro=", NIX_VAR "/db");
-        append_option(s, "--bind-ro=", NIX_VAR "/daemon-socket");
+        append_option(s, d, "--bind-ro=", NIX_STORE);
+        append_option(s, d, "--bind-ro=", NIX_VAR "/db");
+        append_option(s, d, "--bind-ro=", NIX_VAR "/daemon-socket");
+        str_appendf(s, " --bind=" NIX_VAR "/profiles/per-container/%s:" NIX_VAR "/profiles",
+                d->machine);
         str_appendf(
-                s, " --bind=" NIX_VAR "/profiles/per-container/%s:" NIX_VAR "/profiles", d->name);
-        str_appendf(s, " --bind=" NIX_VAR "/gcroots/per-container/%s:" NIX_VAR "/gcroots", d->name);
+                s, " --bind=" NIX_VAR "/gcroots/per-container/%s:" NIX_VAR "/gcroots", d->machine);
 
         if (strcmp(profile_inside(d), PROFILE_INSIDE) != 0)
                 return;
@@ -229,7 +285,7 @@ static void append_nix(Str *s, const Definition *d) {
         if (str_error(&bind) < 0)
                 s->failed = true;
         else
-                append_option(s, "--bind-ro=", bind.data);
+                append_option(s, d, "--bind-ro=", bind.data);
 }
 
 /* What follows nspawn's own options: the init, unless nspawn finds it, and its arguments. */
@@ -238,59 +294,130 @@ static void append_init(Str *s, const Definition *d) {
 
         str_append(s, " --");
 
+        if (!definition_boots(d)) {
+                append_options(s, d, KEY_COMMAND, "");
+                return;
+        }
         if (definition_system(d) == SYSTEM_PATH)
-                append_option(s, profile_inside(d), "/init");
+                append_option(s, d, profile_inside(d), "/init");
         else if (init)
-                word_append_exec(s, init);
+                append_option(s, d, init, "");
 
         /* In a container systemd takes from its own arguments what it takes from the kernel
          * command line on a host; kernel-command-line(7). */
         if (definition_system(d) == SYSTEM_HOST && !init) {
                 for (size_t i = 0; i < ELEMENTSOF(host_masks); i++)
-                        append_option(s, "systemd.mask=", host_masks[i]);
+                        append_option(s, d, "systemd.mask=", host_masks[i]);
                 append_options(s, d, KEY_SERVICES, "systemd.wants=");
         }
         append_options(s, d, KEY_PARAMETERS, "");
 }
 
+/* An init, and nspawn's own PID 1 for ProcessTwo=, know systemd's signal; another program the
+ * usual one. */
 static const char *kill_signal(const Definition *d) {
         const char *signal = definition_value(d, KEY_KILL_SIGNAL);
 
-        return signal ? signal : SIGNAL_HALT;
+        if (signal)
+                return signal;
+        return definition_boots(d) || definition_boolean(d, KEY_PROCESS_TWO, false) ? SIGNAL_HALT
+                                                                                    : "SIGTERM";
+}
+
+static void append_namespace(Str *s, const Definition *d) {
+        const char *path = definition_value(d, KEY_NAMESPACE_PATH),
+                   *other = definition_value(d, KEY_NAMESPACE);
+        _cleanup_free_ char *machine = NULL;
+
+        if (definition_network(d) == NETWORK_HOST)
+                return;
+
+        /* Only both together give the container a sysfs of its own namespace. */
+        str_append(s, " --private-network");
+        if (path) {
+                append_option(s, d, "--network-namespace-path=", path);
+        } else if (!other) {
+                str_appendf(
+                        s, " --network-namespace-path=" SPAWNLET_RUN_DIR "/netns/%s", d->machine);
+        } else {
+                if (definition_name_to_machine(other + strlen("container:"), &machine) < 0)
+                        s->failed = true;
+                else
+                        str_appendf(s, " --network-namespace-path=" SPAWNLET_RUN_DIR "/netns/%s",
+                                machine);
+        }
+        str_append(s, " --capability=CAP_NET_ADMIN");
+}
+
+static void append_device(Str *s, const Definition *d, const char *device) {
+        _cleanup_free_ char *node = strndup(device, strcspn(device, " \t"));
+
+        if (!node)
+                s->failed = true;
+        else
+                append_option(s, d, "--bind=", node);
+}
+
+/* The settings that become an option of nspawn by the table alone. */
+static void append_table_options(Str *s, const Definition *d) {
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *o = &d->settings[i];
+
+                if (!o->key)
+                        continue;
+                if (o->key->flags & KEY_FLAG) {
+                        if (strcmp(o->value, "yes") == 0)
+                                append_option(s, d, o->key->option, "");
+                } else if (o->key->option) {
+                        append_option(s, d, o->key->option, o->value);
+                } else if (o->key->type == TYPE_DEVICE) {
+                        append_device(s, d, o->value);
+                }
+        }
 }
 
 static void append_nspawn(Str *s, const Definition *d, const char *root) {
         const char *journal = definition_value(d, KEY_LINK_JOURNAL);
-        bool boots = definition_system(d) != SYSTEM_PATH && !definition_find(d, KEY_INIT);
+        bool boots = definition_boots(d);
 
         str_appendf(s, "ExecStart=systemd-nspawn --quiet --keep-unit --settings=no --machine=%s",
-                d->name);
-        append_option(s, "--directory=", root);
-        if (boots)
+                d->machine);
+        append_option(s, d, definition_find(d, KEY_IMAGE) ? "--image=" : "--directory=", root);
+        if (boots && definition_system(d) != SYSTEM_PATH && !definition_find(d, KEY_INIT))
                 str_append(s, " --boot");
-        append_option(
-                s, "--notify-ready=", definition_boolean(d, KEY_NOTIFY_READY, true) ? "yes" : "no");
-        append_option(s, "--kill-signal=", kill_signal(d));
-        append_option(s, "--link-journal=", journal ? journal : "try-guest");
-
-        if (definition_private_network(d)) {
-                /* Only both together give the container a sysfs of its own namespace. */
-                str_appendf(s,
-                        " --private-network --network-namespace-path=" SPAWNLET_RUN_DIR
-                        "/netns/%s --capability=CAP_NET_ADMIN",
-                        d->name);
-        }
+        append_option(s, d,
+                "--notify-ready=", definition_boolean(d, KEY_NOTIFY_READY, boots) ? "yes" : "no");
+        append_option(s, d, "--kill-signal=", kill_signal(d));
+        append_option(s, d, "--link-journal=", journal ? journal : "try-guest");
+        append_namespace(s, d);
         if (definition_system(d) == SYSTEM_HOST)
                 str_append(s, " --bind-ro=/usr");
         if (definition_system(d) == SYSTEM_PATH)
                 append_nix(s, d);
-
-        for (size_t i = 0; i < d->n_settings; i++)
-                if (d->settings[i].key && d->settings[i].key->option)
-                        append_option(s, d->settings[i].key->option, d->settings[i].value);
-
+        if (definition_find(d, KEY_DNS))
+                str_appendf(s,
+                        " --resolv-conf=off --bind-ro=" SPAWNLET_RESOLV_DIR "/%s:/etc/resolv.conf",
+                        d->machine);
+        append_table_options(s, d);
         append_init(s, d);
         str_append(s, "\n");
+}
+
+/* Every unit allows what systemd-nspawn@.service does. */
+static void append_devices(Str *s, const Definition *d) {
+        for (const Setting *i = NULL; (i = definition_next(d, KEY_DEVICE, i));) {
+                const char *access = i->value + strcspn(i->value, " \t");
+                _cleanup_free_ char *node = strndup(i->value, (size_t) (access - i->value));
+
+                if (!node) {
+                        s->failed = true;
+                        return;
+                }
+                access += strspn(access, " \t");
+                str_append(s, "DeviceAllow=");
+                word_append_list(s, node, flags_of(d));
+                str_appendf(s, " %s\n", *access ? access : "rwm");
+        }
 }
 
 static void append_reload(Str *s, const Definition *d) {
@@ -312,9 +439,9 @@ static void append_reload(Str *s, const Definition *d) {
                 if (str_format(&switcher, "%s/bin/switch-to-configuration", profile) < 0)
                         s->failed = true;
                 else if (profile != profile_inside(d))
-                        append_option(s, "--store-path=", switcher);
+                        append_option(s, d, "--store-path=", switcher);
                 str_append(s, " $MAINPID --");
-                append_option(s, profile_inside(d), "/bin/switch-to-configuration");
+                append_option(s, d, profile_inside(d), "/bin/switch-to-configuration");
                 str_append(s, " test");
         }
         str_append(s, "\n");
@@ -342,6 +469,7 @@ static uint64_t stop_timeout(const Definition *d) {
 }
 
 static void append_stop(Str *s, const Definition *d) {
+        char instance[UNIT_INSTANCE_MAX];
         uint64_t timeout = stop_timeout(d);
 
         str_appendf(
@@ -356,27 +484,31 @@ static void append_stop(Str *s, const Definition *d) {
         str_appendf(s,
                 "ExecStopPost=" LIBEXEC_DIR "/spawnlet-network down %s\n"
                 "ExecStopPost=" LIBEXEC_DIR "/spawnlet-cleanup %s\n",
-                d->name, d->name);
+                d->machine, unit_instance(d, instance));
 }
 
 int unit_text(const Definition *d, char **ret) {
-        _cleanup_free_ char *root = NULL;
+        _cleanup_free_ char *directory = NULL;
+        const char *root = definition_value(d, KEY_IMAGE);
         _cleanup_str_ Str s = {};
         int r;
 
-        r = definition_root(d, &root);
+        r = definition_root(d, &directory);
         if (r < 0)
                 return r;
+        if (!root)
+                root = directory;
 
         append_header(&s, d);
         append_unit_section(&s, d, root);
 
         str_append(&s, service_head);
+        append_devices(&s, d);
         str_append(&s, "Restart=on-failure\nRestartForceExitStatus=133\n");
         /* The only hint nspawn 252 takes about a root whose systemd it cannot look at. */
         if (definition_system(d) != SYSTEM_ROOT)
                 str_append(&s, "Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1\n");
-        str_appendf(&s, "SyslogIdentifier=container-%s\n", d->name);
+        str_appendf(&s, "SyslogIdentifier=container-%s\n", d->machine);
         append_prepare(&s, d, root);
         append_network(&s, d);
         append_nspawn(&s, d, root);
@@ -390,16 +522,20 @@ int unit_text(const Definition *d, char **ret) {
 /* A unit that cannot be started, but can stop what was started before the definition was lost
  * or spoiled: systemd forgets the unit's former commands at a daemon-reload. */
 static int stub_text(const Definition *d, const char *reason, char **ret) {
+        char instance[UNIT_INSTANCE_MAX];
         _cleanup_str_ Str s = {};
 
         append_header(&s, d);
-        str_appendf(&s, "\n[Unit]\nDescription=Container '%s', ", d->name);
-        word_append_text(&s, reason);
+        str_appendf(&s, "\n[Unit]\nDescription=Container '%s', ", d->machine);
+        word_append_text(&s, reason, 0);
         append_source_path(&s, d);
+        /* A start of what is not valid must not use up the starts that it has when it is. */
+        str_append(&s, "StartLimitIntervalSec=0\n");
 
         str_append(&s, service_head);
-        str_appendf(&s, "SyslogIdentifier=container-%s\n", d->name);
-        str_appendf(&s, "ExecStart=" BIN_DIR "/spawnlet check --from-unit %s\n", d->name);
+        str_appendf(&s, "SyslogIdentifier=container-%s\n", d->machine);
+        str_appendf(&s, "ExecStart=" BIN_DIR "/spawnlet check --from-unit %s\n",
+                unit_instance(d, instance));
         append_stop(&s, d);
         for (size_t i = 0; i < d->n_settings; i++)
                 if (is_stop_timeout(&d->settings[i]))
@@ -473,6 +609,12 @@ int unit_links(const Definition *d, char ***ret) {
         r = unit_name(d->name, &unit);
         if (r < 0)
                 return r;
+
+        /* A template is no container: its instances are. */
+        if (definition_is_template(d)) {
+                *ret = NULL;
+                return 0;
+        }
 
         if (definition_boolean(d, KEY_AUTO_START, true)) {
                 r = strv_extendf(&links, "machines.target.wants/%s", unit);

@@ -27,7 +27,7 @@ int unit_stub_text(const Definition *d, const Diags *diags, char **ret);
 
 /**
  * unit_orphan_text() - the unit of a running container whose definition is gone
- * @name: the container
+ * @name: the definition's name
  * @ret: the content of container-NAME.service, owned by the caller
  *
  * It can stop the container, and says why it cannot start it again.

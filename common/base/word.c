@@ -115,29 +115,45 @@ static const char *split_one(const char *p, WordFlags flags, Str *word, const ch
         return p;
 }
 
+int word_next(
+        const char **p, WordFlags flags, char **ret, const char **ret_begin, const char **reterr) {
+        _cleanup_str_ Str word = {};
+        const char *end;
+
+        *ret_begin = *p + strspn(*p, BLANKS);
+        if (!**ret_begin)
+                return 0;
+
+        end = split_one(*ret_begin, flags, &word, reterr);
+        if (!end)
+                return -EINVAL;
+        *p = end;
+
+        int r = str_take(&word, ret);
+        return r < 0 ? r : 1;
+}
+
 int word_split(const char *value, WordFlags flags, char ***ret, const char **reterr) {
         _cleanup_strv_ char **words = NULL;
+        const char *begin;
+        char *word;
         int r;
 
-        for (const char *p = value + strspn(value, BLANKS); *p; p += strspn(p, BLANKS)) {
-                _cleanup_str_ Str word = {};
-                char *text;
-
-                p = split_one(p, flags, &word, reterr);
-                if (!p)
-                        return -EINVAL;
-
-                r = str_take(&word, &text);
-                if (r < 0)
-                        return r;
-
-                r = strv_consume(&words, text);
+        while ((r = word_next(&value, flags, &word, &begin, reterr)) > 0) {
+                r = strv_consume(&words, word);
                 if (r < 0)
                         return r;
         }
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(words);
         return 0;
+}
+
+/* A percent sign: doubled, so that systemd sees no specifier, unless it is to see this one. */
+static void append_percent(Str *s, const char *p, WordFlags flags) {
+        str_append(s, (flags & WORD_INSTANCE) && p[1] == 'i' ? "%" : "%%");
 }
 
 /* Whether a word can stand without quotes. Only what certainly can: the rest is quoted. */
@@ -149,18 +165,20 @@ static bool is_plain(const char *word) {
 }
 
 /* What a list takes: quotes and backslashes can be escaped, control characters only stand there. */
-static void append_escaped(Str *s, const char *word) {
+static void append_escaped(Str *s, const char *word, WordFlags flags) {
         for (const char *p = word; *p; p++) {
-                if (*p == '%')
-                        str_append_char(s, '%');
-                else if (*p == '"' || *p == '\\')
+                if (*p == '%') {
+                        append_percent(s, p, flags);
+                        continue;
+                }
+                if (*p == '"' || *p == '\\')
                         str_append_char(s, '\\');
                 str_append_char(s, *p);
         }
 }
 
 /* What an Exec line takes: C escapes, too. A unit has to be UTF-8, an argument has not. */
-static void append_escaped_exec(Str *s, const char *word) {
+static void append_escaped_exec(Str *s, const char *word, WordFlags flags) {
         bool text = str_is_utf8(word, strlen(word));
 
         for (const char *p = word; *p; p++) {
@@ -170,7 +188,11 @@ static void append_escaped_exec(Str *s, const char *word) {
                         str_appendf(s, "\\x%02x", c);
                         continue;
                 }
-                if (c == '%' || c == '$')
+                if (c == '%') {
+                        append_percent(s, p, flags);
+                        continue;
+                }
+                if (c == '$')
                         str_append_char(s, (char) c);
                 else if (c == '"' || c == '\\')
                         str_append_char(s, '\\');
@@ -178,31 +200,32 @@ static void append_escaped_exec(Str *s, const char *word) {
         }
 }
 
-static void append_word(Str *s, const char *word, void (*escape)(Str *s, const char *word)) {
+static void append_word(Str *s, const char *word, WordFlags flags,
+        void (*escape)(Str *s, const char *word, WordFlags flags)) {
         bool quote = !is_plain(word);
 
         if (quote)
                 str_append_char(s, '"');
-        escape(s, word);
+        escape(s, word, flags);
         if (quote)
                 str_append_char(s, '"');
 }
 
-void word_append_exec(Str *s, const char *word) {
+void word_append_exec(Str *s, const char *word, WordFlags flags) {
         str_append_char(s, ' ');
-        append_word(s, word, append_escaped_exec);
+        append_word(s, word, flags, append_escaped_exec);
 }
 
-void word_append_list(Str *s, const char *word) {
-        append_word(s, word, append_escaped);
+void word_append_list(Str *s, const char *word, WordFlags flags) {
+        append_word(s, word, flags, append_escaped);
 }
 
-void word_append_text(Str *s, const char *text) {
-        for (const char *p = text; *p; p++) {
+void word_append_text(Str *s, const char *text, WordFlags flags) {
+        for (const char *p = text; *p; p++)
                 if (*p == '%')
-                        str_append_char(s, '%');
-                str_append_char(s, *p);
-        }
+                        append_percent(s, p, flags);
+                else
+                        str_append_char(s, *p);
         word_end_line(s);
 }
 

@@ -13,7 +13,21 @@
 
 typedef enum WordFlags {
         WORD_RETAIN_ESCAPES = 1 << 0, /* a backslash is a part of the word, as in names of units */
+        WORD_INSTANCE = 1 << 1,       /* "%i" is the specifier, in the unit of a template */
 } WordFlags;
+
+/**
+ * word_next() - take the next word of a value
+ * @p: where to go on in the value, moved behind the word
+ * @ret: the word, owned by the caller
+ * @ret_begin: where it begins in the value, also on -EINVAL
+ * @reterr: on -EINVAL, what is wrong, a constant string
+ *
+ * Words are as word_split() has them. Return: 1; 0 at the end; -EINVAL on a bad escape or an open
+ * quote; -ENOMEM.
+ */
+int word_next(
+        const char **p, WordFlags flags, char **ret, const char **ret_begin, const char **reterr);
 
 /**
  * word_split() - split a value into words as systemd.syntax(7) "QUOTING" has it
@@ -34,8 +48,9 @@ int word_split(const char *value, WordFlags flags, char ***ret, const char **ret
  *
  * Specifiers (%), variables ($), a lone semicolon, quotes and control characters are
  * escaped as systemd.service(5), "COMMAND LINES", wants it.
+ * @flags: 0 or WORD_INSTANCE
  */
-void word_append_exec(Str *s, const char *word);
+void word_append_exec(Str *s, const char *word, WordFlags flags);
 
 /**
  * word_append_list() - append @word as one word of a list value
@@ -43,12 +58,12 @@ void word_append_exec(Str *s, const char *word);
  * As word_append_exec(), but without a blank, for lists of paths, units or assignments, where
  * systemd expands specifiers, but no variables.
  */
-void word_append_list(Str *s, const char *word);
+void word_append_list(Str *s, const char *word, WordFlags flags);
 
 /**
  * word_append_text() - append @text as the rest of a line and end it; specifiers are escaped
  */
-void word_append_text(Str *s, const char *text);
+void word_append_text(Str *s, const char *text, WordFlags flags);
 
 /**
  * word_end_line() - end a line, so that a backslash at its end does not continue it

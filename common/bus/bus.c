@@ -299,3 +299,16 @@ int bus_run_jobs(Bus *b, const char *method, char *const *units, BusJobHandler h
         strv_free(jobs.paths);
         return r < 0 ? bus_failed(r, &(sd_bus_error){}, reterr) : jobs.n_failed;
 }
+
+unsigned bus_systemd_version(void) {
+        _cleanup_(bus_freep) Bus *b = NULL;
+        _cleanup_free_ char *version = NULL;
+
+        if (bus_new(&b) < 0 ||
+                sd_bus_get_property_string(b->bus, SYSTEMD_NAME, "/org/freedesktop/systemd1",
+                        SYSTEMD_MANAGER, "Version", NULL, &version) < 0)
+                return 0;
+
+        /* "257.13-1~deb13u1": what follows the number is the distribution's. */
+        return (unsigned) strtoul(version, NULL, 10);
+}

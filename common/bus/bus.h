@@ -96,3 +96,9 @@ typedef void (*BusJobHandler)(const char *unit, const char *result, void *userda
  */
 int bus_run_jobs(Bus *b, const char *method, char *const *units, BusJobHandler handler,
         void *userdata, char **reterr);
+
+/**
+ * bus_systemd_version() - Return: the version of the running systemd, such as 257; 0 if nobody
+ * says, for want of a bus
+ */
+unsigned bus_systemd_version(void);

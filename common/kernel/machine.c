@@ -60,7 +60,7 @@ int machine_unlink(const char *machine) {
         return unlink(record) < 0 ? -errno : 0;
 }
 
-int machine_mark_started(const char *machine) {
+int machine_mark_started(const char *name) {
         char path[PATH_MAX];
         int fd, r;
 
@@ -68,7 +68,7 @@ int machine_mark_started(const char *machine) {
         if (r < 0)
                 return r;
 
-        (void) snprintf(path, sizeof(path), SPAWNLET_STARTED_DIR "/%s", machine);
+        (void) snprintf(path, sizeof(path), SPAWNLET_STARTED_DIR "/%s", name);
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
         if (fd < 0)
                 return -errno;
@@ -76,10 +76,10 @@ int machine_mark_started(const char *machine) {
         return 0;
 }
 
-int machine_unmark_started(const char *machine) {
+int machine_unmark_started(const char *name) {
         char path[PATH_MAX];
 
-        (void) snprintf(path, sizeof(path), SPAWNLET_STARTED_DIR "/%s", machine);
+        (void) snprintf(path, sizeof(path), SPAWNLET_STARTED_DIR "/%s", name);
         return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 

@@ -18,80 +18,31 @@ What cannot lie in a repository, such as a FIFO, is a test_...() below.
 """
 
 import argparse
-import difflib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
+import quadlet
+from harness import (
+    BINDIR,
+    LIBEXECDIR,
+    Failure,
+    Generator,
+    check,
+    check_tree,
+    diff,
+    diff_trees,
+    good_definition,
+    is_stub,
+    read,
+    read_tree,
+)
+
 CASES = pathlib.Path(__file__).resolve().parent
-LIBEXECDIR = "/usr/libexec/spawnlet"
-BINDIR = "/usr/bin"
-TIMEOUT_SEC = 60  # a generator that waits for a FIFO would wait for ever
-FROM_SYSTEMD = ("SYSTEMD_EXEC_PID", "SYSTEMD_SCOPE", "SYSTEMD_IN_INITRD")
-
-
-class Failure(Exception):
-    pass
-
-
-def check(condition, message):
-    if not condition:
-        raise Failure(message)
-
-
-class Generator:
-    def __init__(self, program, libexecdir, bindir):
-        self.program = os.path.abspath(program)
-        self.dirs = (
-            (f"{libexecdir}/spawnlet-".encode(), f"{LIBEXECDIR}/spawnlet-".encode()),
-            (f"{bindir}/spawnlet ".encode(), f"{BINDIR}/spawnlet ".encode()),
-        )
-
-    def call(self, args, cwd, path, **more):
-        env = {k: v for k, v in os.environ.items() if k not in FROM_SYSTEMD}
-        env |= {"LC_ALL": "C", "SPAWNLET_PATH": path} | more
-        return subprocess.run(
-            [self.program, *args],
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=TIMEOUT_SEC,
-        )
-
-    def usual(self, data):
-        """With the directories of this build replaced by the usual ones."""
-        for here, usual in self.dirs:
-            data = data.replace(here, usual)
-        return data
-
-    def run(self, cwd, path="in"):
-        """Run it into a fresh directory. Return: its tree, what it said, its exit status."""
-        with tempfile.TemporaryDirectory(prefix="spawnlet-") as out:
-            result = self.call([out], cwd, path)
-            check(result.stdout == b"", f"printed to standard output: {result.stdout!r}")
-            tree = read_tree(out)
-        return {k: self.usual(v) for k, v in tree.items()}, result.stderr, result.returncode
-
-
-def read_tree(top):
-    """{path: content}, the content of a link being "-> TARGET"."""
-    tree = {}
-    for directory, dirs, files in os.walk(top):
-        for name in dirs + files:
-            path = pathlib.Path(directory, name)
-            if path.is_symlink():
-                data = f"-> {os.readlink(path)}\n".encode()
-            elif path.is_file():
-                data = path.read_bytes()
-            else:
-                continue
-            tree[path.relative_to(top).as_posix()] = data
-    return tree
 
 
 def write_tree(top, tree):
@@ -104,48 +55,6 @@ def write_tree(top, tree):
             path.symlink_to(data[3:-1].decode())
         else:
             path.write_bytes(data)
-
-
-def diff(name, expected, actual):
-    def lines(data):
-        return data.decode(errors="backslashreplace").splitlines(keepends=True)
-
-    names = (f"expected/{name}", name)
-    return "".join(
-        line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
-        for line in difflib.unified_diff(lines(expected), lines(actual), *names)
-    )
-
-
-def diff_trees(expected, actual):
-    text = ""
-    for name in sorted(expected.keys() | actual.keys()):
-        if name not in actual:
-            text += f"not written: {name}\n"
-        elif name not in expected:
-            text += f"not expected: {name}\n" + diff(name, b"", actual[name])
-        elif expected[name] != actual[name]:
-            text += diff(name, expected[name], actual[name])
-    return text
-
-
-def check_tree(tree):
-    """What holds for every output."""
-    for name, data in tree.items():
-        if data.startswith(b"-> "):
-            target = os.path.normpath(os.path.join(os.path.dirname(name), data[3:-1].decode()))
-            check(target in tree or target == "machines.target", f"{name} leads nowhere")
-            continue
-        check(name.endswith(".service"), f"{name} is no unit")
-        check(b"\r" not in data, f"{name} has a carriage return")
-        try:
-            data.decode()
-        except UnicodeDecodeError as e:
-            raise Failure(f"{name} is not UTF-8, systemd refuses it: {e}") from e
-
-
-def read(path, otherwise):
-    return path.read_bytes() if path.exists() else otherwise
 
 
 def run_case(generator, case, update):
@@ -171,14 +80,6 @@ def run_case(generator, case, update):
 
 
 # What no directory of the repository can hold
-
-
-def good_definition(directory, name="good"):
-    (directory / f"{name}.container").write_text(f"[Container]\nDescription={name}\n")
-
-
-def is_stub(unit):
-    return b"ExecStart=/usr/bin/spawnlet check " in unit
 
 
 def test_odd_files(generator, directory):
@@ -310,6 +211,114 @@ def test_many(generator, directory):
     check(len(tree) == 2001, f"{len(tree)} files")  # with its link each, and machines.target's
 
 
+BAD = {
+    "typo": b"[Container]\nAutoStart=maybe\n",
+    "header": b"[Container\n",
+    "outside": b"Root=/srv\n",
+    "nul": b"[Container]\n\0\n",
+    "utf8": b"[Container]\nDescription=\xff\n",
+    "return": b"[Container]\nDescription=a\rExecStart=b\n",
+    "quote": b'[Exec]\nEnvironment=A="b\n',
+    "escape": b"[Exec]\nParameters=\\.\n",
+    "refused": b"[Service]\nExecStart=/bin/true\n",
+    "address": b"[Network]\nLocalAddress=10.0.0.300\n",
+    "contradiction": b"[Network]\nPrivate=no\nMTU=1400\n",
+    "planned": b"[Container]\nHardening=strict\n",
+}
+
+
+def test_one_bad_of_each_kind_among_a_hundred(generator, directory):
+    """99 units are what they are without it, byte for byte; the bad one is a stub."""
+    for i in range(99):
+        good_definition(directory, f"c{i}")
+    without, _, _ = generator.run(directory, ".")
+
+    for kind, text in BAD.items():
+        bad = directory / "bad.container"
+        bad.write_bytes(text)
+        tree, stderr, status = generator.run(directory, ".")
+        bad.unlink()
+        check(status == 0 and b"bad.container:" in stderr, f"{kind}: {status} {stderr.decode()}")
+        check(is_stub(tree.pop("container-bad.service")), f"{kind}: no stub")
+        tree.pop("machines.target.wants/container-bad.service")
+        check(tree == without, f"{kind}: the others changed")
+
+
+def test_same_bytes_everywhere(generator, directory):
+    """Neither the machine's name nor its clock, locale or user shows in what is written."""
+    good_definition(directory)
+    usual, _, _ = generator.run(directory, ".")
+    for env in ({"LC_ALL": "tr_TR.UTF-8"}, {"TZ": "Asia/Tokyo"}, {"HOME": "/nowhere", "USER": "x"}):
+        out = directory / "out"
+        out.mkdir()
+        check(generator.call([out], directory, ".", **env).returncode == 0, env)
+        tree = {k: generator.usual(v) for k, v in read_tree(out).items()}
+        shutil.rmtree(out)
+        check(tree == usual, env)
+
+
+def kmsg_records(generator, directory):
+    """What it writes to /dev/kmsg: a file in its place, in a mount namespace of our own."""
+    kmsg, out = directory / "kmsg", directory / "out"
+    kmsg.touch()
+    out.mkdir()
+    # The shell becomes the generator, with the PID that systemd would have told it.
+    script = 'mount --bind "$1" /dev/kmsg && SYSTEMD_EXEC_PID=$$ exec "$2" "$3"'
+    result = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", kmsg, generator.program, out],
+        cwd=directory,
+        env=os.environ | {"SPAWNLET_PATH": "."},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    check(result.returncode == 0, result.stderr.decode())
+    return kmsg.read_bytes().splitlines(keepends=True)
+
+
+def test_messages_to_kmsg(generator, directory):
+    """With priority, name and PID, each below the kernel's limit of 1024 bytes, one a record."""
+    if os.geteuid() != 0 or not os.path.exists("/dev/kmsg"):
+        print("note: not root, or no /dev/kmsg: messages to it are not tested")
+        return
+    (directory / "bad.container").write_text("[Container]\nAutoStart=maybe\nUnknown=1\n")
+    (directory / "long.container").write_text(f"[Container]\nAutoStart={'x' * 5000}\n")
+    (directory / f"{'y' * 200}.container").write_text("[Container]\n")
+
+    records = kmsg_records(generator, directory)
+    check(len(records) == 4, records)
+    for record in records:
+        check(re.match(rb"<[34]>spawnlet-generator\[\d+\]: \S", record), record)
+        check(len(record) < 1000 and record.endswith(b"\n"), record)
+    check(sum(r.startswith(b"<4>") for r in records) == 1, records)
+
+
+# What would be another process, another machine, a name service, or a wait.
+FOREIGN = re.compile(
+    r"^(socket|connect|bind|sendto|sendmsg|execve?[lvpe]*|fork|vfork|clone|posix_spawn|system|popen"
+    r"|dlopen|getpw|getgr|getaddrinfo|gethost|sleep|usleep|nanosleep|pthread_create|sd_)"
+)
+
+
+def test_calls_nothing_foreign(generator, directory):
+    """It links libc alone, and of it nothing that talks to others; systemd.generator(7)."""
+    needed = subprocess.run(
+        ["readelf", "-d", generator.program], check=True, capture_output=True, text=True
+    ).stdout
+    libraries = set(re.findall(r"NEEDED.*\[(.+)\]", needed)) - {"ld-linux-x86-64.so.2"}
+    symbols = subprocess.run(
+        ["nm", "-D", "--undefined-only", generator.program],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    if any("san" in library for library in libraries):
+        return  # the sanitizers' runtime does all that; the build without them is looked at, too
+    check(all(library.startswith("libc.so") for library in libraries), libraries)
+    foreign = [s for s in symbols if FOREIGN.match(s.split("@")[0])]
+    check(not foreign, foreign)
+
+
 def run_function(function, generator):
     with tempfile.TemporaryDirectory(prefix="spawnlet-") as directory:
         function(generator, pathlib.Path(directory))
@@ -330,7 +339,7 @@ def main():
         for case in sorted(CASES.glob("[0-9][0-9]-*/in"))
     ] + [
         (name.removeprefix("test_").replace("_", "-"), lambda f=f: run_function(f, generator))
-        for name, f in globals().items()
+        for name, f in [*globals().items(), *vars(quadlet).items()]
         if name.startswith("test_")
     ]
 

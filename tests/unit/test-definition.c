@@ -49,7 +49,7 @@ static Definition *define_files(const char *const *texts, size_t n, Diags *diags
                 (void) snprintf(path, sizeof(path), "file-%zu", i);
                 assert_int_equal(definition_parse(d, path, texts[i], strlen(texts[i]), diags), 0);
         }
-        assert_int_equal(definition_check(d, diags), 0);
+        assert_int_equal(check_definition(d, diags), 0);
         return d;
 }
 
@@ -65,7 +65,7 @@ static void test_empty(void **state) {
         assert_string_equal(d->name, "web");
         assert_int_equal(d->n_settings, 0);
         assert_int_equal(definition_system(d), SYSTEM_ROOT);
-        assert_false(definition_private_network(d));
+        assert_int_equal(definition_network(d), NETWORK_HOST);
         assert_true(definition_boolean(d, KEY_AUTO_START, true));
         assert_false(definition_boolean(d, KEY_AUTO_START, false));
         assert_null(definition_value(d, KEY_ROOT));
@@ -289,7 +289,7 @@ static void test_private_network(void **state) {
                 assert_int_equal(str_format(&text, "[Network]\n%s", cases[i].lines), 0);
                 d = define("web", text, &diags);
                 assert_diags(&diags, "");
-                if (definition_private_network(d) != cases[i].private)
+                if ((definition_network(d) == NETWORK_OWN) != cases[i].private)
                         fail_msg("case %zu", i);
         }
 }

@@ -24,11 +24,17 @@ static void test_table_is_whole(void **state) {
                 assert_true(*key->section && *key->name && *key->help);
                 assert_int_equal(key_id(key), i);
                 assert_ptr_equal(key_find(key->section, key->name), key); /* no key twice */
-                assert_true(key_section_exists(key->section));
+                assert_ptr_equal(key_section(key->section), key_section(keys[i].section));
+                assert_int_equal(key->choices != NULL, key->type == TYPE_CHOICE);
+                assert_non_null(type_name(key->type));
                 if (key->option) {
                         assert_non_null(str_starts_with(key->option, "--"));
-                        assert_non_null(str_ends_with(key->option, "="));
+                        assert_int_equal(
+                                str_ends_with(key->option, "=") || strstr(key->option, "=RLIMIT_"),
+                                !(key->flags & KEY_FLAG));
                 }
+                if (key->flags & KEY_FLAG)
+                        assert_int_equal(key->type, TYPE_BOOLEAN);
         }
 }
 
@@ -52,56 +58,58 @@ static void test_find(void **state) {
         assert_null(key_find("network", "MTU"));
         assert_null(key_find("Network", ""));
         assert_null(key_find("", "MTU"));
-        assert_true(key_section_exists("Files"));
-        assert_false(key_section_exists("files"));
-        assert_false(key_section_exists("Service"));
-        assert_false(key_section_exists(""));
+        assert_string_equal(key_section("Files"), "Files");
+        assert_null(key_section("files"));
+        assert_null(key_section("Service"));
+        assert_null(key_section(""));
 }
 
-static void test_suggest(void **state) {
+static void test_hint(void **state) {
         static const struct {
-                const char *section, *name, *suggested_section, *suggested;
+                const char *section, *name, *hint;
         } cases[] = {
-                { "Network", "LocalAdress", "Network", "LocalAddress" },
-                { "Network", "localaddress", "Network", "LocalAddress" },
-                { "Network", "Mtu", "Network", "MTU" },
-                { "Network", "HostAddres", "Network", "HostAddress" },
-                { "Container", "Autostart", "Container", "AutoStart" },
-                { "Container", "LocalAddress", "Network", "LocalAddress" },
-                { "Exec", "bind", "Files", "Bind" },
-                { "Files", "BindReadonly", "Files", "BindReadOnly" },
-                { "Exec", "LocalAdress", NULL, NULL }, /* wrong in both ways */
-                { "Container", "Frobnicate", NULL, NULL },
-                { "Container", "X", NULL, NULL },
+                { "Network", "LocalAdress", "did you mean 'LocalAddress='?" },
+                { "Network", "localaddress", "did you mean 'LocalAddress='?" },
+                { "Network", "Mtu", "did you mean 'MTU='?" },
+                { "Network", "HostAddres", "did you mean 'HostAddress='?" },
+                { "Container", "Autostart", "did you mean 'AutoStart='?" },
+                { "Container", "LocalAddress", "'LocalAddress=' belongs into [Network]" },
+                { "Exec", "bind", "'Bind=' belongs into [Files]" },
+                { "Files", "BindReadonly", "did you mean 'BindReadOnly='?" },
+                { "Exec", "Boot", "an init is booted unless Command= is set" },
+                { "Network", "VirtualEthernet", "use Private=yes" },
+                { "Veth", "Gateway", "a further pair has no default route" },
+                { "Container", "MemoryMax", "'MemoryMax=' belongs into [Service]" },
+                { "Exec", "LocalAdress", NULL }, /* wrong in both ways */
+                { "Container", "Frobnicate", NULL },
+                { "Container", "X", NULL },
         };
 
         (void) state;
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                const Key *key = key_suggest(cases[i].section, cases[i].name);
+                _cleanup_free_ char *hint = NULL;
 
-                if (!!key != !!cases[i].suggested)
+                assert_int_equal(key_hint(cases[i].section, cases[i].name, &hint), 0);
+                if (!str_equal(hint, cases[i].hint))
                         fail_msg("[%s] %s=: %s", cases[i].section, cases[i].name,
-                                key ? key->name : "nothing");
-                if (!key)
-                        continue;
-                assert_string_equal(key->section, cases[i].suggested_section);
-                assert_string_equal(key->name, cases[i].suggested);
+                                hint ? hint : "nothing");
         }
 }
 
-/* Every key is suggested for itself in lower case and for itself in the wrong section. */
-static void test_suggest_every_key(void **state) {
+/* Every key is suggested for itself in lower case. */
+static void test_hint_for_every_key(void **state) {
         (void) state;
 
         for (size_t i = 0; i < _KEY_MAX; i++) {
-                _cleanup_free_ char *name = strdup(keys[i].name);
+                _cleanup_free_ char *name = strdup(keys[i].name), *hint = NULL, *wanted = NULL;
 
                 assert_non_null(name);
                 for (char *p = name; *p; p++)
                         *p |= 0x20;
-                assert_ptr_equal(key_suggest(keys[i].section, name), &keys[i]);
-                assert_ptr_equal(key_suggest("Nowhere", keys[i].name), &keys[i]);
+                assert_int_equal(key_hint(keys[i].section, name, &hint), 0);
+                assert_int_equal(str_format(&wanted, "did you mean '%s='?", keys[i].name), 0);
+                assert_string_equal(hint, wanted);
         }
 }
 
@@ -113,6 +121,77 @@ static void test_suggest_section(void **state) {
         assert_string_equal(key_suggest_section("File"), "Files");
         assert_null(key_suggest_section("Frobnicate"));
         assert_null(key_suggest_section("X"));
+}
+
+/* key_parse() with the elements' text alone, and no instance. */
+static int parse(KeyId id, const char *value, char ***ret, char **reterr) {
+        Element *elements = NULL;
+        size_t n = 0, offset = 0;
+        int r;
+
+        r = key_parse(&keys[id], value, NULL, &elements, &n, reterr, &offset);
+        assert_true(offset <= strlen(value));
+        for (size_t i = 0; i < n; i++) {
+                assert_true(elements[i].offset < strlen(value));
+                assert_int_equal(strv_extend(ret, elements[i].text), 0);
+        }
+        elements_free(elements, n);
+        return r;
+}
+
+/* Where an element, or an error, stands in the value. */
+static void test_offsets(void **state) {
+        _cleanup_free_ char *error = NULL;
+        Element *elements = NULL;
+        size_t n = 0, offset = 0;
+
+        (void) state;
+
+        assert_int_equal(key_parse(&keys[KEY_CAPABILITY], "CAP_KILL  \"CAP_BPF\"", NULL, &elements,
+                                 &n, &error, &offset),
+                0);
+        assert_int_equal(n, 2);
+        assert_int_equal(elements[0].offset, 0);
+        assert_int_equal(elements[1].offset, 10);
+        elements_free(elements, n);
+
+        assert_int_equal(key_parse(&keys[KEY_CAPABILITY], "CAP_KILL  CAP_X", NULL, &elements, &n,
+                                 &error, &offset),
+                -EINVAL);
+        assert_int_equal(offset, 10);
+}
+
+static void test_instance(void **state) {
+        static const struct {
+                KeyId id;
+                const char *instance, *value, *text; /* NULL: refused */
+        } cases[] = {
+                { KEY_ROOT, "blue", "/srv/%i", "/srv/blue" },
+                { KEY_ROOT, "%i", "/srv/%i", "/srv/%i" },
+                { KEY_ROOT, NULL, "/srv/%i", "/srv/%i" },
+                { KEY_LOCAL_ADDRESS, "7", "10.0.0.%i", "10.0.0.7" },
+                { KEY_LOCAL_ADDRESS, "%i", "10.0.0.%i", "10.0.0.%i" },
+                { KEY_LOCAL_ADDRESS, "700", "10.0.0.%i", NULL },
+                { KEY_LOCAL_ADDRESS, NULL, "10.0.0.%i", NULL },
+                { KEY_HOSTNAME, "a", "%i-%i", "a-a" },
+                { KEY_HOSTNAME, "%i", "-%i", NULL },
+        };
+
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *error = NULL;
+                Element *elements = NULL;
+                size_t n = 0, offset;
+                int r = key_parse(&keys[cases[i].id], cases[i].value, cases[i].instance, &elements,
+                        &n, &error, &offset);
+
+                if (r != (cases[i].text ? 0 : -EINVAL))
+                        fail_msg("%zu: %s", i, error ? error : "taken");
+                if (r == 0)
+                        assert_string_equal(elements[0].text, cases[i].text);
+                elements_free(elements, n);
+        }
 }
 
 /* What each key takes; the elements with '|' between. */
@@ -171,7 +250,7 @@ static void test_accepted(void **state) {
                 _cleanup_strv_ char **elements = NULL;
                 _cleanup_free_ char *error = NULL, *text = NULL;
 
-                if (key_parse(&keys[cases[i].id], cases[i].value, &elements, &error) != 0)
+                if (parse(cases[i].id, cases[i].value, &elements, &error) != 0)
                         fail_msg("%s=%s: %s", keys[cases[i].id].name, cases[i].value, error);
                 assert_null(error);
                 text = joined(elements);
@@ -214,10 +293,12 @@ static void test_refused(void **state) {
                 { KEY_ENVIRONMENT, "1A=1", "'1A=1' is not an assignment, such as 'NAME=value'" },
                 { KEY_ENVIRONMENT, "A-B=1", "'A-B=1' is not an assignment, such as 'NAME=value'" },
                 { KEY_ENVIRONMENT, "''", "'' is not an assignment, such as 'NAME=value'" },
-                { KEY_MACHINE_ID, "0123456789abcdef0123456789abcde", "not 32 hexadecimal digits" },
+                { KEY_MACHINE_ID, "0123456789abcdef0123456789abcde",
+                        "neither 32 hexadecimal digits nor a UUID" },
                 { KEY_MACHINE_ID, "0123456789abcdef0123456789abcdef0",
-                        "not 32 hexadecimal digits" },
-                { KEY_MACHINE_ID, "0123456789abcdef0123456789abcdeg", "not 32 hexadecimal digits" },
+                        "neither 32 hexadecimal digits nor a UUID" },
+                { KEY_MACHINE_ID, "0123456789abcdef0123456789abcdeg",
+                        "neither 32 hexadecimal digits nor a UUID" },
                 { KEY_MACHINE_ID, "0123456789ab-cdef-0123-4567-89abcdef",
                         "neither 32 hexadecimal digits nor a UUID" },
                 { KEY_MACHINE_ID, "00000000000000000000000000000000",
@@ -254,7 +335,7 @@ static void test_refused(void **state) {
                 char **elements = NULL;
                 _cleanup_free_ char *error = NULL;
 
-                if (key_parse(&keys[cases[i].id], cases[i].value, &elements, &error) != -EINVAL)
+                if (parse(cases[i].id, cases[i].value, &elements, &error) != -EINVAL)
                         fail_msg("%s=%s was taken", keys[cases[i].id].name, cases[i].value);
                 assert_null(elements);
                 assert_string_equal(error, cases[i].error);
@@ -278,7 +359,7 @@ static void test_refused_what_fails_later(void **state) {
                 char **elements = NULL;
                 _cleanup_free_ char *error = NULL;
 
-                if (key_parse(&keys[cases[i].id], cases[i].value, &elements, &error) != -EINVAL)
+                if (parse(cases[i].id, cases[i].value, &elements, &error) != -EINVAL)
                         fail_msg("%s=%s was taken", keys[cases[i].id].name, cases[i].value);
         }
 }
@@ -290,7 +371,7 @@ static void test_bind_with_empty_source(void **state) {
 
         (void) state;
 
-        if (key_parse(&keys[KEY_BIND], ":/var/cache", &elements, &error) != 0)
+        if (parse(KEY_BIND, ":/var/cache", &elements, &error) != 0)
                 fail_msg("%s", error);
 }
 
@@ -301,8 +382,7 @@ static void test_escapes_in_unit_names(void **state) {
 
         (void) state;
 
-        if (key_parse(&keys[KEY_SERVICES], "srv-my\\x2ddata.mount a.service", &elements, &error) !=
-                0)
+        if (parse(KEY_SERVICES, "srv-my\\x2ddata.mount a.service", &elements, &error) != 0)
                 fail_msg("%s", error);
         text = joined(elements);
         assert_string_equal(text, "srv-my\\x2ddata.mount|a.service");
@@ -356,9 +436,11 @@ int main(void) {
                 cmocka_unit_test(test_table_is_whole),
                 cmocka_unit_test(test_sections_stand_together),
                 cmocka_unit_test(test_find),
-                cmocka_unit_test(test_suggest),
-                cmocka_unit_test(test_suggest_every_key),
+                cmocka_unit_test(test_hint),
+                cmocka_unit_test(test_hint_for_every_key),
                 cmocka_unit_test(test_suggest_section),
+                cmocka_unit_test(test_offsets),
+                cmocka_unit_test(test_instance),
                 cmocka_unit_test(test_accepted),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_refused_what_fails_later),

@@ -93,8 +93,8 @@ static void test_interface_name(void **state) {
 }
 
 static void test_unit_name(void **state) {
-        static const char *const machines[] = { "web", "a.b", "web-1", "container-web",
-                NAME_OF_64 };
+        static const char *const machines[] = { "web", "a.b", "web-1", "web@", "web@1",
+                "container-web", NAME_OF_64 };
 
         (void) state;
 
@@ -102,24 +102,58 @@ static void test_unit_name(void **state) {
                 _cleanup_free_ char *unit = NULL, *machine = NULL;
 
                 assert_int_equal(unit_name(machines[i], &unit), 0);
-                assert_int_equal(unit_name_to_machine(unit, &machine), 0);
+                assert_int_equal(unit_name_to_definition(unit, &machine), 0);
                 assert_string_equal(machine, machines[i]);
+        }
+}
+
+static void test_definition_name(void **state) {
+        static const struct {
+                const char *name, *machine, *instance; /* machine NULL: not valid */
+        } cases[] = {
+                { "web", "web", NULL },
+                { "web@", "web-%i", "" },
+                { "web@blue", "web-blue", "blue" },
+                { "web-a@b-c.d", "web-a-b-c.d", "b-c.d" },
+                { "@blue", NULL, "blue" },
+                { "web@-", NULL, "-" },
+                { "web@a@b", NULL, "a@b" },
+                { "web@a/b", NULL, "a/b" },
+                { "web@..", NULL, ".." },
+                { "getty@", NULL, "" }, /* systemd's container-getty@.service */
+                { "getty@tty1", NULL, "tty1" },
+                { "getty", "getty", NULL },
+                { "", NULL, NULL },
+        };
+
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *machine = NULL;
+
+                if (definition_name_is_valid(cases[i].name) != !!cases[i].machine)
+                        fail_msg("'%s' is not %i", cases[i].name, !!cases[i].machine);
+                assert_true(str_equal(definition_name_instance(cases[i].name), cases[i].instance));
+                if (!cases[i].machine)
+                        continue;
+                assert_int_equal(definition_name_to_machine(cases[i].name, &machine), 0);
+                assert_string_equal(machine, cases[i].machine);
         }
 }
 
 static void test_unit_names_of_others(void **state) {
         static const char *const units[] = { "", "web.service", "container-.service", "container-",
                 "container-web", "container-web.scope", "container-web.service.d",
-                "container.service", "container-web@1.service", "container--web.service",
-                "Container-web.service", "systemd-nspawn@web.service",
-                "container-" NAME_OF_64 "5.service" };
+                "container.service", "container-getty@tty1.service", "container-@x.service",
+                "container-a@b@c.service", "container--web.service", "Container-web.service",
+                "systemd-nspawn@web.service", "container-" NAME_OF_64 "5.service" };
 
         (void) state;
 
         for (size_t i = 0; i < ELEMENTSOF(units); i++) {
                 char *machine = NULL;
 
-                if (unit_name_to_machine(units[i], &machine) != -EINVAL)
+                if (unit_name_to_definition(units[i], &machine) != -EINVAL)
                         fail_msg("'%s' was taken", units[i]);
                 assert_null(machine);
         }
@@ -216,6 +250,7 @@ int main(void) {
                 cmocka_unit_test(test_machine_name),
                 cmocka_unit_test(test_interface_name),
                 cmocka_unit_test(test_unit_name),
+                cmocka_unit_test(test_definition_name),
                 cmocka_unit_test(test_unit_names_of_others),
                 cmocka_unit_test(test_host_interface_fits),
                 cmocka_unit_test(test_host_interface_is_shortened),

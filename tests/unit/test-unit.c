@@ -319,10 +319,13 @@ static void test_system_path_with_colon(void **state) {
                 "--bind-ro=/srv/a\\:b\\\\c:/run/host/spawnlet-system");
 }
 
+#define COMMAND "[Container]\nCommand=/a\n"
+#define USERS "[Exec]\nPrivateUsers=pick\n"
+
 static void test_keys_that_become_options(void **state) {
         static const struct {
                 KeyId id;
-                const char *value, *word;
+                const char *value, *word, *needs;
         } cases[] = {
                 { KEY_ENVIRONMENT, "A=1", "--setenv=A=1" },
                 { KEY_HOSTNAME, "name", "--hostname=name" },
@@ -341,6 +344,52 @@ static void test_keys_that_become_options(void **state) {
                 { KEY_BIND, "/a b:/c", "--bind=/a b:/c" },
                 { KEY_BIND_READ_ONLY, "+/a", "--bind-ro=+/a" },
                 { KEY_TEMPORARY_FILE_SYSTEM, "/t:size=10%", "--tmpfs=/t:size=10%" },
+                { KEY_USER, "anna", "--user=anna", COMMAND },
+                { KEY_WORKING_DIRECTORY, "/srv", "--chdir=/srv" },
+                { KEY_PIVOT_ROOT, "/a:/b", "--pivot-root=/a:/b" },
+                { KEY_PROCESS_TWO, "yes", "--as-pid2", COMMAND },
+                { KEY_EPHEMERAL, "yes", "--ephemeral" },
+                { KEY_PRIVATE_USERS_DELEGATE, "2", "--private-users-delegate=2", USERS },
+                { KEY_AMBIENT_CAPABILITY, "CAP_KILL", "--ambient-capability=CAP_KILL", COMMAND },
+                { KEY_RESTRICT_ADDRESS_FAMILIES, "AF_INET AF_UNIX",
+                        "--restrict-address-families=AF_INET AF_UNIX" },
+                { KEY_PERSONALITY, "x86", "--personality=x86" },
+                { KEY_LIMIT_CPU, "1min", "--rlimit=RLIMIT_CPU=1min" },
+                { KEY_LIMIT_FSIZE, "1G", "--rlimit=RLIMIT_FSIZE=1G" },
+                { KEY_LIMIT_DATA, "1M:2M", "--rlimit=RLIMIT_DATA=1M:2M" },
+                { KEY_LIMIT_STACK, "infinity", "--rlimit=RLIMIT_STACK=infinity" },
+                { KEY_LIMIT_CORE, "0", "--rlimit=RLIMIT_CORE=0" },
+                { KEY_LIMIT_RSS, "1K", "--rlimit=RLIMIT_RSS=1K" },
+                { KEY_LIMIT_NOFILE, "1:2", "--rlimit=RLIMIT_NOFILE=1:2" },
+                { KEY_LIMIT_AS, "1T", "--rlimit=RLIMIT_AS=1T" },
+                { KEY_LIMIT_NPROC, "5", "--rlimit=RLIMIT_NPROC=5" },
+                { KEY_LIMIT_MEMLOCK, "64K", "--rlimit=RLIMIT_MEMLOCK=64K" },
+                { KEY_LIMIT_LOCKS, "5", "--rlimit=RLIMIT_LOCKS=5" },
+                { KEY_LIMIT_SIGPENDING, "5", "--rlimit=RLIMIT_SIGPENDING=5" },
+                { KEY_LIMIT_MSGQUEUE, "5K", "--rlimit=RLIMIT_MSGQUEUE=5K" },
+                { KEY_LIMIT_NICE, "-5", "--rlimit=RLIMIT_NICE=-5" },
+                { KEY_LIMIT_RTPRIO, "5", "--rlimit=RLIMIT_RTPRIO=5" },
+                { KEY_LIMIT_RTTIME, "5ms", "--rlimit=RLIMIT_RTTIME=5ms" },
+                { KEY_OOM_SCORE_ADJUST, "-5", "--oom-score-adjust=-5" },
+                { KEY_CPU_AFFINITY, "0-1 3", "--cpu-affinity=0-1 3" },
+                { KEY_SUPPRESS_SYNC, "on", "--suppress-sync=yes" },
+                { KEY_LOAD_CREDENTIAL, "a:/b", "--load-credential=a:/b" },
+                { KEY_SET_CREDENTIAL, "a:b c", "--set-credential=a:b c" },
+                { KEY_READ_ONLY, "1", "--read-only" },
+                { KEY_VOLATILE, "state", "--volatile=state" },
+                { KEY_BIND_USER, "anna", "--bind-user=anna", USERS },
+                { KEY_BIND_USER_SHELL, "/bin/sh", "--bind-user-shell=/bin/sh",
+                        USERS "[Files]\nBindUser=anna\n" },
+                { KEY_INACCESSIBLE, "/etc/shadow", "--inaccessible=/etc/shadow" },
+                { KEY_OVERLAY, "/a:/b:/c", "--overlay=/a:/b:/c" },
+                { KEY_OVERLAY_READ_ONLY, "+/a::/c", "--overlay-ro=+/a::/c" },
+                { KEY_PRIVATE_USERS_OWNERSHIP, "map", "--private-users-ownership=map", USERS },
+                { KEY_DEVICE, "/dev/fuse rw", "--bind=/dev/fuse" },
+                { KEY_IMAGE, "/a.raw", "--image=/a.raw" },
+                { KEY_NAMESPACE_PATH, "/run/netns/a", "--network-namespace-path=/run/netns/a" },
+                { KEY_NAMESPACE, "container:a@b",
+                        "--network-namespace-path=/run/spawnlet/netns/a-b" },
+                { KEY_DNS, "9.9.9.9", "--bind-ro=/run/spawnlet/resolv/web:/etc/resolv.conf" },
         };
 
         (void) state;
@@ -348,8 +397,10 @@ static void test_keys_that_become_options(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_free_ char *definition = NULL;
 
-                assert_int_equal(str_format(&definition, "[%s]\n%s=%s\n", keys[cases[i].id].section,
-                                         keys[cases[i].id].name, cases[i].value),
+                assert_int_equal(
+                        str_format(&definition, "%s[%s]\n%s=%s\n",
+                                cases[i].needs ? cases[i].needs : "", keys[cases[i].id].section,
+                                keys[cases[i].id].name, cases[i].value),
                         0);
                 assert_word(definition, cases[i].word);
         }
@@ -449,7 +500,7 @@ static void test_bind_sources_are_waited_for(void **state) {
 
         (void) state;
 
-        assert_line(text, "RequiresMountsFor=/var/lib/machines/web \"/a b\" /e /c:d");
+        assert_line(text, "RequiresMountsFor=/var/lib/machines/web \"/a b\" /c:d /e");
 }
 
 static void test_bind_source_with_slash_is_waited_for(void **state) {
@@ -673,8 +724,8 @@ static void test_random_values_make_no_line(void **state) {
                 "/", ":", "\x01", "\x7f", "\xc3\xa4", "\xf0\x9f\x98\x80", "\\xff", "~", "\\\\" };
         static const char *const heads[] = { "[Container]\nDescription=x", "[Container]\nRoot=/x",
                 "[Container]\nInit=/x", "[Container]\nReloadCommand=/x", "[Container]\nSystem=/x",
-                "[Exec]\nParameters=x", "[Exec]\nEnvironment=A=x", "[Exec]\nHostname=x",
-                "[Exec]\nTimezone=x", "[Files]\nBind=/x", "[Files]\nTemporaryFileSystem=/x",
+                "[Exec]\nParameters=x", "[Exec]\nEnvironment=A=x", "[Exec]\nWorkingDirectory=/x",
+                "[Exec]\nSetCredential=a:x", "[Files]\nBind=/x", "[Files]\nTemporaryFileSystem=/x",
                 "[Unit]\nAfter=x", "[Service]\nMemoryMax=x" };
         uint64_t random = 6;
         unsigned n_right = 0;

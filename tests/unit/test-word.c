@@ -330,7 +330,7 @@ static void test_append_exec(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_str_ Str s = {};
 
-                word_append_exec(&s, cases[i].word);
+                word_append_exec(&s, cases[i].word, 0);
                 assert_int_equal(s.data[0], ' ');
                 assert_string_equal(s.data + 1, cases[i].written);
         }
@@ -343,8 +343,8 @@ static void test_blank_between_words(void **state) {
         (void) state;
 
         str_append(&s, "ExecStart=a");
-        word_append_exec(&s, "--setenv=EMPTY=");
-        word_append_exec(&s, "b");
+        word_append_exec(&s, "--setenv=EMPTY=", 0);
+        word_append_exec(&s, "b", 0);
         assert_string_equal(s.data, "ExecStart=a --setenv=EMPTY= b");
 }
 
@@ -354,9 +354,9 @@ static void test_append_list(void **state) {
         (void) state;
 
         str_append(&s, "RequiresMountsFor=");
-        word_append_list(&s, "/a=");
+        word_append_list(&s, "/a=", 0);
         str_append_char(&s, ' ');
-        word_append_list(&s, "/b $c 100%");
+        word_append_list(&s, "/b $c 100%", 0);
         assert_string_equal(s.data, "RequiresMountsFor=/a= \"/b $c 100%%\"");
 }
 
@@ -373,7 +373,7 @@ static void read_back(uint64_t seed, const char *const *pieces, size_t n_pieces,
                         assert_int_equal(
                                 strv_consume(&words, random_word(&random, pieces, n_pieces)), 0);
                 STRV_FOREACH(w, words)
-                        word_append_exec(&s, *w);
+                        word_append_exec(&s, *w, 0);
 
                 assert_reads_back(s.data, words, ESCAPES_C, true);
         }
@@ -412,7 +412,7 @@ static void test_list_words_read_back(void **state) {
                 if (strpbrk(word, "\r\n")) /* cannot be written without C escapes */
                         continue;
                 str_append(&s, "RequiresMountsFor=");
-                word_append_list(&s, word);
+                word_append_list(&s, word, 0);
                 assert_reads_back(s.data, words, ESCAPES_C, false);
                 assert_reads_back(s.data, words, ESCAPES_SIMPLE, false);
         }
@@ -434,7 +434,7 @@ static void test_append_text(void **state) {
                 _cleanup_str_ Str s = {};
 
                 str_append(&s, "Description=");
-                word_append_text(&s, cases[i].text);
+                word_append_text(&s, cases[i].text, 0);
                 assert_string_equal(s.data, cases[i].line);
         }
 }

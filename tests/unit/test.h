@@ -18,7 +18,7 @@
 #include <ftw.h>
 #include <limits.h>
 
-#include "common/base/definition.h"
+#include "common/base/check.h"
 #include "common/base/file.h"
 
 /* A definition of @name, read from @text and checked; what is wrong with it is in @diags. */
@@ -27,7 +27,7 @@ _unused_ static Definition *define(const char *name, const char *text, Diags *di
 
         assert_int_equal(definition_new(name, &d), 0);
         assert_int_equal(definition_parse(d, "test.container", text, strlen(text), diags), 0);
-        assert_int_equal(definition_check(d, diags), 0);
+        assert_int_equal(check_definition(d, diags), 0);
         return d;
 }
 

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/base/check.h"
+
+#include "common/base/name.h"
+#include "common/base/parse.h"
+
+static int complain(Diags *diags, const Setting *s, const char *hint, const char *message) {
+        return definition_complain(diags, SEVERITY_ERROR, s, hint, message);
+}
+
+/* When a key is set, and to something else than "no". */
+static const Setting *in_force(const Definition *d, KeyId id) {
+        const Setting *s = definition_find(d, id);
+
+        return s && strcmp(s->value, "no") != 0 ? s : NULL;
+}
+
+/* Two keys that cannot both be in force. */
+static const struct {
+        KeyId key, other; /* the finding stands at the first */
+        const char *hint, *message;
+} contradictions[] = {
+        { KEY_IMAGE, KEY_ROOT, "remove one of the two",
+                "contradicts Root=: the file system is in a directory or in an image" },
+        { KEY_IMAGE, KEY_SYSTEM, "use Root=", "contradicts System=, which needs a directory" },
+        { KEY_INIT, KEY_COMMAND, "remove one of the two",
+                "contradicts Command=, which runs instead of an init" },
+        { KEY_SERVICES, KEY_INIT, "remove this line or Init=",
+                "only the host's systemd starts units, not another init" },
+        { KEY_SERVICES, KEY_COMMAND,
+                "remove this line or Command=", "no systemd runs inside with Command=" },
+        { KEY_PARAMETERS, KEY_COMMAND, "write them behind the command",
+                "Command= has its own arguments" },
+        { KEY_READ_ONLY, KEY_VOLATILE, "remove this line",
+                "contradicts Volatile=, which is read-only where it is not volatile" },
+        { KEY_BRIDGE, KEY_HOST_ADDRESS, "give the bridge the address",
+                "contradicts HostAddress=: the bridge keeps its own addresses" },
+        { KEY_BRIDGE, KEY_ZONE, "remove one of the two",
+                "contradicts Zone=, which has a bridge of its own" },
+        { KEY_NAMESPACE_PATH, KEY_NAMESPACE, "remove one of the two",
+                "contradicts Namespace=: there is one network namespace to join" },
+        { KEY_DNS, KEY_RESOLV_CONF, "remove one of the two",
+                "contradicts ResolvConf=: resolv.conf is written for DNS=" },
+};
+
+/* Keys that mean nothing where another is not in force. */
+static const struct {
+        KeyId key, needs;
+        const char *hint, *message;
+} needs[] = {
+        { KEY_PROCESS_TWO, KEY_COMMAND, "remove this line",
+                "has a meaning only with Command=: an init is PID 1" },
+        { KEY_USER, KEY_COMMAND, "remove this line",
+                "has a meaning only with Command=: an init runs as root" },
+        { KEY_AMBIENT_CAPABILITY, KEY_COMMAND,
+                "use Capability=", "has a meaning only with Command=" },
+        { KEY_BIND_USER, KEY_PRIVATE_USERS, "add PrivateUsers=pick", "needs private users" },
+        { KEY_BIND_USER_SHELL, KEY_BIND_USER,
+                "add BindUser=", "has a meaning only with BindUser=" },
+        { KEY_PRIVATE_USERS_DELEGATE, KEY_PRIVATE_USERS, "add PrivateUsers=managed",
+                "needs private users" },
+        { KEY_PRIVATE_USERS_OWNERSHIP, KEY_PRIVATE_USERS, "add PrivateUsers=pick",
+                "needs private users" },
+        { KEY_SEARCH, KEY_DNS, "add DNS=", "needs DNS=: a resolv.conf without a name server" },
+};
+
+static int check_tables(const Definition *d, Diags *diags) {
+        const Setting *s;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(contradictions); i++) {
+                s = in_force(d, contradictions[i].key);
+                if (s && in_force(d, contradictions[i].other))
+                        r = complain(diags, s, contradictions[i].hint, contradictions[i].message);
+        }
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(needs); i++) {
+                s = in_force(d, needs[i].key);
+                if (s && !in_force(d, needs[i].needs))
+                        r = complain(diags, s, needs[i].hint, needs[i].message);
+        }
+
+        return r;
+}
+
+static int check_planned(const Definition *d, Diags *diags) {
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+
+                if (!s->key || !(s->key->flags & KEY_PLANNED) || strcmp(s->value, "no") == 0)
+                        continue;
+                int r = complain(diags, s, "remove this line", DEFINITION_PLANNED);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int check_system(const Definition *d, Diags *diags) {
+        const Setting *s;
+        int r = 0;
+
+        s = definition_find(d, KEY_SERVICES);
+        if (s && definition_system(d) != SYSTEM_HOST)
+                r = complain(diags, s, "enable the units inside the container",
+                        "has a meaning only with System=host");
+
+        s = definition_find(d, KEY_INIT);
+        if (r >= 0 && s && definition_system(d) == SYSTEM_PATH)
+                r = complain(diags, s, "remove this line",
+                        "contradicts System=, which brings its own init");
+
+        s = definition_find(d, KEY_COMMAND);
+        if (r >= 0 && s && definition_system(d) == SYSTEM_PATH)
+                r = complain(diags, s, "remove this line",
+                        "contradicts System=, which brings its own init");
+
+        s = definition_find(d, KEY_ROOT);
+        if (r >= 0 && s && strcmp(s->value, "/") == 0)
+                r = complain(diags, s, "use System=host to share the host's /usr",
+                        "the host's own root directory cannot be a container's");
+
+        return r;
+}
+
+/* What systemd-nspawn would refuse at the start, in its verify_arguments(). */
+static int check_files(const Definition *d, Diags *diags) {
+        const Setting *journal = definition_find(d, KEY_LINK_JOURNAL),
+                      *ownership = definition_find(d, KEY_PRIVATE_USERS_OWNERSHIP);
+        int r = 0;
+
+        if (journal && in_force(d, KEY_EPHEMERAL) &&
+                (strcmp(journal->value, "host") == 0 || strcmp(journal->value, "guest") == 0))
+                r = complain(diags, journal, "use try-host or try-guest",
+                        "contradicts Ephemeral=: the journal would be lost");
+
+        if (r >= 0 && ownership && strcmp(ownership->value, "chown") == 0 &&
+                (in_force(d, KEY_READ_ONLY) || in_force(d, KEY_VOLATILE)))
+                r = complain(diags, ownership, "use PrivateUsersOwnership=map",
+                        "files of a read-only file system cannot be given to others");
+
+        return r;
+}
+
+static int check_address_count(const Definition *d, KeyId id, Diags *diags) {
+        unsigned n = 0;
+
+        for (const Setting *s = NULL; (s = definition_next(d, id, s));)
+                if (++n > ADDRESSES_MAX)
+                        return complain(diags, s, NULL, "more than 32 addresses");
+        return 0;
+}
+
+/* The family that an address of the definition has; AF_UNSPEC for "none". */
+static int family_of(const char *value) {
+        Address a;
+
+        return address_parse(value, &a, NULL) < 0 ? AF_UNSPEC : a.family;
+}
+
+static int check_gateway(const Definition *d, const Setting *gateway, Diags *diags) {
+        int family = family_of(gateway->value);
+        bool found = family == AF_UNSPEC;
+
+        for (const Setting *l = NULL; (l = definition_next(d, KEY_LOCAL_ADDRESS, l));)
+                found = found || family_of(l->value) == family;
+        if (!found)
+                return complain(diags, gateway,
+                        "add a LocalAddress=", "the container has no address of this family");
+
+        for (const Setting *g = NULL; (g = definition_next(d, KEY_GATEWAY, g)) && g != gateway;) {
+                if (family == AF_UNSPEC || family_of(g->value) == AF_UNSPEC)
+                        return complain(diags, gateway, "remove one of the two",
+                                "'none' contradicts another gateway");
+                if (family_of(g->value) == family)
+                        return complain(diags, gateway, "remove one of the two",
+                                "there is a gateway of this family already");
+        }
+
+        return 0;
+}
+
+static int check_gateways(const Definition *d, Diags *diags) {
+        for (const Setting *s = NULL; (s = definition_next(d, KEY_GATEWAY, s));) {
+                int r = check_gateway(d, s, diags);
+
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static bool is_address(const Setting *s) {
+        return s->key && s->key->type == TYPE_ADDRESS;
+}
+
+/* No address twice in one container, on whichever ends. */
+static int check_addresses_once(const Definition *d, Diags *diags) {
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+                Address a, b;
+
+                if (!is_address(s) || address_parse(s->value, &a, NULL) < 0)
+                        continue;
+                for (size_t k = 0; k < i; k++) {
+                        const Setting *other = &d->settings[k];
+
+                        if (!is_address(other) || address_parse(other->value, &b, NULL) < 0 ||
+                                !address_equal(&a, &b))
+                                continue;
+                        /* The host may have the same address on each of its ends. */
+                        if (s->veth != other->veth && strcmp(s->key->name, "HostAddress") == 0 &&
+                                strcmp(other->key->name, "HostAddress") == 0)
+                                continue;
+                        int r = complain(diags, s, "give each end an address of its own",
+                                strcmp(s->key->name, other->key->name) == 0
+                                        ? "the address stands here twice"
+                                        : "both ends of the network have this address");
+                        if (r < 0)
+                                return r;
+                        break;
+                }
+        }
+
+        return 0;
+}
+
+/* The name inside of "HOST[:INSIDE]"; NULL where nspawn makes one of HOST. */
+static const char *name_inside(const Setting *s) {
+        const char *colon = strchr(s->value, ':');
+
+        return colon ? colon + 1 : key_id(s->key) == KEY_INTERFACE ? s->value : NULL;
+}
+
+/* Interfaces inside need different names. */
+static int check_interfaces(const Definition *d, Diags *diags) {
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+                const char *name =
+                        s->key && s->key->type == TYPE_INTERFACE_PAIR ? name_inside(s) : NULL;
+                bool taken = false;
+
+                if (!name)
+                        continue;
+                taken = strcmp(name, "lo") == 0 ||
+                        (strcmp(name, "eth0") == 0 && definition_has_veth(d));
+                STRV_FOREACH(v, d->veths)
+                        taken = taken || strcmp(*v, name) == 0;
+                for (size_t k = 0; k < i; k++)
+                        taken = taken ||
+                                (d->settings[k].key &&
+                                        d->settings[k].key->type == TYPE_INTERFACE_PAIR &&
+                                        str_equal(name_inside(&d->settings[k]), name));
+
+                int r = taken ? complain(diags, s, "choose another name with HOST:INSIDE",
+                                        "another interface inside has this name already")
+                              : 0;
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int check_veths(const Definition *d, Diags *diags) {
+        STRV_FOREACH(v, d->veths) {
+                const Setting *bridge = definition_veth_next(d, *v, KEY_VETH_BRIDGE, NULL);
+                int r = 0;
+
+                if (bridge && definition_veth_next(d, *v, KEY_VETH_HOST_ADDRESS, NULL))
+                        r = complain(diags, bridge, "give the bridge the address",
+                                "contradicts HostAddress=: the bridge keeps its own addresses");
+                if (r >= 0 && bridge && definition_veth_next(d, *v, KEY_VETH_ZONE, NULL))
+                        r = complain(diags, bridge, "remove one of the two",
+                                "contradicts Zone=, which has a bridge of its own");
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* Whoever joins a namespace finds its interfaces as they are. */
+static int check_joined(const Definition *d, const Setting *join, Diags *diags) {
+        const char *other = str_starts_with(join->value, "container:");
+        int r = 0;
+
+        if (other && strcmp(other, d->name) == 0)
+                r = complain(diags, join, "name another container, or remove this line",
+                        "a container cannot join its own network namespace");
+
+        for (size_t i = 0; r >= 0 && i < d->n_settings; i++)
+                if (d->settings[i].key && definition_implies_private(key_id(d->settings[i].key)))
+                        r = complain(diags, &d->settings[i],
+                                "set it where the network namespace comes from",
+                                "contradicts Namespace= and NamespacePath=: the network is made "
+                                "by another");
+        return r;
+}
+
+static int check_not_private(const Definition *d, Diags *diags) {
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+
+                if (!s->key || !definition_implies_private(key_id(s->key)))
+                        continue;
+                int r = complain(
+                        diags, s, "remove this line or Private=no", "contradicts Private=no");
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int check_network(const Definition *d, Diags *diags) {
+        const Setting *join = definition_find(d, KEY_NAMESPACE_PATH),
+                      *private = definition_find(d, KEY_PRIVATE);
+        int r = 0;
+
+        if (!join)
+                join = definition_find(d, KEY_NAMESPACE);
+        if (join)
+                r = check_joined(d, join, diags);
+        if (r >= 0 && private && strcmp(private->value, "no") == 0)
+                r = join ? complain(diags, private, "remove this line",
+                                   "contradicts Namespace= and NamespacePath=")
+                         : check_not_private(d, diags);
+
+        if (r >= 0)
+                r = check_address_count(d, KEY_HOST_ADDRESS, diags);
+        if (r >= 0)
+                r = check_address_count(d, KEY_LOCAL_ADDRESS, diags);
+        if (r >= 0)
+                r = check_addresses_once(d, diags);
+        if (r >= 0)
+                r = check_gateways(d, diags);
+        if (r >= 0)
+                r = check_interfaces(d, diags);
+        return r < 0 ? r : check_veths(d, diags);
+}
+
+/* nspawn cannot join a network namespace with private users before systemd 261, and files that are
+ * shared with the host would belong to nobody inside without mapped mounts. */
+static int check_users(const Definition *d, Diags *diags) {
+        const Setting *users = definition_find(d, KEY_PRIVATE_USERS);
+
+        if (!users || parse_boolean(users->value) == 0)
+                return 0;
+        if (definition_network(d) != NETWORK_HOST)
+                return complain(diags, users, "use Private=no in [Network], or PrivateUsers=no",
+                        "private users with a private network are not supported by this version");
+        if (definition_system(d) != SYSTEM_ROOT)
+                return complain(diags, users, "install a system in Root=, or use PrivateUsers=no",
+                        "private users with System= are not supported by this version");
+        return 0;
+}
+
+int check_definition(const Definition *d, Diags *diags) {
+        int r;
+
+        r = check_tables(d, diags);
+        if (r >= 0)
+                r = check_planned(d, diags);
+        if (r >= 0)
+                r = check_system(d, diags);
+        if (r >= 0)
+                r = check_files(d, diags);
+        if (r >= 0)
+                r = check_users(d, diags);
+        return r < 0 ? r : check_network(d, diags);
+}
+
+/* What is claimed. Only within one of these can two claims meet. */
+typedef enum ClaimKind {
+        CLAIM_MACHINE,   /* a name for machined */
+        CLAIM_NAMESPACE, /* the network namespace of another; looked up among the machines */
+        CLAIM_ADDRESS,
+        CLAIM_MAC,
+        CLAIM_PORT_TCP,
+        CLAIM_PORT_UDP,
+} ClaimKind;
+
+struct Claim {
+        ClaimKind kind;
+        char *what; /* the thing; it holds the next three strings, too */
+        const char *definition, *file, *value;
+        const char *section; /* with the name of a [Veth NAME] */
+        const char *segment; /* the bridge that an address or Ethernet address is on; "" for none */
+        const Key *key;      /* NULL for the whole file */
+        unsigned line, column;
+        bool at_boot;
+        bool said;            /* a finding about it is there: one is enough */
+        bool on_host;         /* a HostAddress=: others may have it, too */
+        NetworkKind network;  /* of a machine */
+        unsigned first, last; /* of ports */
+};
+
+void claims_done(Claims *c) {
+        for (size_t i = 0; i < c->n; i++)
+                free(c->items[i].what);
+        free(c->items);
+        *c = (Claims){};
+}
+
+/* @new without its strings; what is claimed, and by which setting (NULL for the whole file). */
+static int add_claim(
+        Claims *c, Claim new, const Definition *d, const char *what, const Setting *setting) {
+        char section[sizeof(SECTION_VETH) + IF_NAMESIZE + 1] = "";
+        const char *texts[] = { what, d->name, setting ? setting->file : d->files[0],
+                setting ? setting->value : "", new.segment ? new.segment : "", section };
+        const char **places[] = { NULL, &new.definition, &new.file, &new.value, &new.segment,
+                &new.section };
+        size_t size = 0;
+
+        if (setting)
+                (void) snprintf(section, sizeof(section), "%s%s%s", setting->section,
+                        setting->veth ? " " : "", setting->veth ? setting->veth : "");
+
+        if (c->n == c->n_allocated) {
+                size_t allocated = c->n_allocated * 2 + 64;
+                Claim *grown = reallocarray(c->items, allocated, sizeof(Claim));
+
+                if (!grown)
+                        return -ENOMEM;
+                c->items = grown;
+                c->n_allocated = allocated;
+        }
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                size += strlen(texts[i]) + 1;
+        char *p = malloc(size);
+        if (!p)
+                return -ENOMEM;
+
+        new.what = p;
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                if (places[i])
+                        *places[i] = p;
+                p = stpcpy(p, texts[i]) + 1;
+        }
+
+        new.at_boot = definition_boolean(d, KEY_AUTO_START, true);
+        if (setting) {
+                new.key = setting->key;
+                new.line = setting->line;
+                new.column = setting->column;
+        }
+        c->items[c->n++] = new;
+        return 0;
+}
+
+/* The bridge that the setting's pair is on; NULL if it is on none. */
+static const char *segment_of(const Definition *d, const Setting *s) {
+        const Setting *bridge = s->veth ? definition_veth_next(d, s->veth, KEY_VETH_BRIDGE, NULL)
+                                        : definition_find(d, KEY_BRIDGE);
+
+        return bridge ? bridge->value : NULL;
+}
+
+static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
+        Claim new = { .segment = segment_of(d, s) };
+        char text[INET6_ADDRSTRLEN];
+        const char *error;
+        Address a;
+        Port port;
+
+        switch (s->key->type) {
+        case TYPE_ADDRESS:
+                if (address_parse(s->value, &a, NULL) < 0)
+                        return 0; /* was checked when it was read */
+                new.kind = CLAIM_ADDRESS;
+                new.on_host = strcmp(s->key->name, "HostAddress") == 0;
+                return add_claim(c, new, d, address_format(&a, text), s);
+        case TYPE_MAC:
+                new.kind = CLAIM_MAC;
+                return new.segment ? add_claim(c, new, d, s->value, s) : 0;
+        case TYPE_PORT:
+                if (port_parse(s->value, &port, &error) < 0)
+                        return 0;
+                new.kind = port.udp ? CLAIM_PORT_UDP : CLAIM_PORT_TCP;
+                new.first = port.first;
+                new.last = port.last;
+                (void) snprintf(text, sizeof(text), "%.*s", (int) port.host_size,
+                        port.host ? port.host : "");
+                return add_claim(c, new, d, text, s);
+        case TYPE_NAMESPACE:
+                new.kind = CLAIM_NAMESPACE;
+                return add_claim(c, new, d, s->value + strlen("container:"), s);
+        default:
+                return 0;
+        }
+}
+
+int claims_add(Claims *c, const Definition *d) {
+        int r;
+
+        if (definition_is_template(d))
+                return 0;
+
+        r = add_claim(c, (Claim){ .kind = CLAIM_MACHINE, .network = definition_network(d) }, d,
+                d->machine, NULL);
+        for (size_t i = 0; r >= 0 && i < d->n_settings; i++)
+                if (d->settings[i].key)
+                        r = add_setting_claim(c, d, &d->settings[i]);
+        return r;
+}
+
+static int compare_claims(const void *a, const void *b) {
+        const Claim *x = a, *y = b;
+        int c;
+
+        if (x->kind != y->kind)
+                return x->kind < y->kind ? -1 : 1;
+        /* Ports meet by their numbers, whatever their addresses. */
+        if (x->kind >= CLAIM_PORT_TCP && x->first != y->first)
+                return x->first < y->first ? -1 : 1;
+        c = strcmp(x->what, y->what);
+        if (c == 0)
+                c = strcmp(x->definition, y->definition);
+        return c != 0 ? c : (x->line > y->line) - (x->line < y->line);
+}
+
+static bool is_any_host(const char *host) {
+        return !*host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+static bool meet(const Claim *a, const Claim *b) {
+        if (strcmp(a->definition, b->definition) == 0 && a->kind < CLAIM_PORT_TCP)
+                return false; /* said when the definition was checked */
+
+        switch (a->kind) {
+        case CLAIM_ADDRESS:
+                if (a->on_host && b->on_host)
+                        return false;
+                return !*a->segment || !*b->segment || strcmp(a->segment, b->segment) == 0;
+        case CLAIM_MAC:
+                return strcmp(a->segment, b->segment) == 0;
+        case CLAIM_PORT_TCP:
+        case CLAIM_PORT_UDP:
+                return a->first <= b->last && b->first <= a->last &&
+                        (is_any_host(a->what) || is_any_host(b->what) ||
+                                strcmp(a->what, b->what) == 0);
+        default:
+                return true;
+        }
+}
+
+static Place place_of(const Claim *c) {
+        return (Place){ .file = c->file,
+                .line = c->line,
+                .column = c->column,
+                .section = c->key ? c->section : NULL,
+                .key = c->key ? c->key->name : NULL,
+                .value = c->key ? c->value : NULL };
+}
+
+static int report(const Claim *here, const Claim *there, Diags *diags) {
+        static const char *const things[] = {
+                [CLAIM_MACHINE] = "machine name",
+                [CLAIM_ADDRESS] = "address",
+                [CLAIM_MAC] = "Ethernet address",
+                [CLAIM_PORT_TCP] = "port",
+                [CLAIM_PORT_UDP] = "port",
+        };
+        bool error = here->at_boot && there->at_boot;
+        const Place place = place_of(here);
+        char line[16] = "";
+
+        if (there->line > 0)
+                (void) snprintf(line, sizeof(line), ":%u", there->line);
+        return diags_add(diags, error ? SEVERITY_ERROR : SEVERITY_WARNING, &place,
+                error ? NULL : "they cannot run at the same time",
+                "the same %s as that of '%s' in %s%s", things[here->kind], there->definition,
+                there->file, line);
+}
+
+/* Whether two claims are so far apart that this and all that follow cannot meet. */
+static bool is_beyond(const Claim *a, const Claim *b) {
+        if (a->kind != b->kind)
+                return true;
+        return a->kind >= CLAIM_PORT_TCP ? b->first > a->last : strcmp(a->what, b->what) != 0;
+}
+
+static int check_reference(const Claims *c, const Claim *claim, Diags *diags) {
+        const Place place = place_of(claim);
+
+        for (size_t i = 0; i < c->n && c->items[i].kind == CLAIM_MACHINE; i++) {
+                if (strcmp(c->items[i].definition, claim->what) != 0)
+                        continue;
+                if (c->items[i].network == NETWORK_OWN)
+                        return 0;
+                return diags_add(diags, SEVERITY_ERROR, &place, "give it Private=yes",
+                        "'%s' in %s has no network namespace of its own", claim->what,
+                        c->items[i].file);
+        }
+
+        return diags_add(diags, SEVERITY_WARNING, &place, NULL,
+                "there is no valid definition of '%s'", claim->what);
+}
+
+int claims_check(Claims *c, const char *name, Diags *diags) {
+        if (c->n > 0)
+                qsort(c->items, c->n, sizeof(Claim), compare_claims);
+
+        for (size_t i = 0; i < c->n; i++) {
+                Claim *a = &c->items[i];
+                int r = 0;
+
+                if (a->kind == CLAIM_NAMESPACE) {
+                        if (!name || strcmp(name, a->definition) == 0)
+                                r = check_reference(c, a, diags);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                for (size_t k = i + 1; k < c->n && !is_beyond(a, &c->items[k]); k++) {
+                        Claim *b = &c->items[k];
+
+                        if (b->said || !meet(a, b))
+                                continue;
+                        if (!name || strcmp(name, b->definition) == 0) {
+                                r = report(b, a, diags);
+                                b->said = true;
+                        } else if (strcmp(name, a->definition) == 0 && !a->said) {
+                                r = report(a, b, diags);
+                                a->said = true;
+                        }
+                        if (r < 0)
+                                return r;
+                }
+        }
+
+        return 0;
+}
