@@ -140,7 +140,8 @@ class Runner:
             elif test.result == "SKIP":
                 self.report.skip(full, test.output.strip().splitlines()[-1] if test.output.strip() else "no reason given")
             else:
-                tail = "\n".join(test.output.splitlines()[-40:])
+                lines = [line for line in test.output.splitlines() if not line.startswith("PASS ")]
+                tail = "\n".join(lines[-40:])
                 self.report.fail(full, f"{test.result}\n{tail}")
 
     def integration(self, name, function, release):
