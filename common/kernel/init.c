@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/syscall.h>
 
 #include "common/base/file.h"
 #include "common/base/parse.h"
@@ -133,6 +134,18 @@ int init_kill_signal(pid_t main_pid) {
         return -ENODATA;
 }
 
+/*
+ * Whether a process waits in sigwaitinfo(2). The signals that it waits for are not blocked then
+ * as far as /proc shows, and still not lost: do_sigtimedwait() of the kernel keeps the real mask
+ * aside. nspawn's own init for --as-pid2 is one of these, dumb-init another.
+ */
+static bool waits_for_signals(pid_t pid) {
+        _cleanup_free_ char *text = NULL;
+
+        return read_proc(pid, "syscall", &text) >= 0 &&
+                strtol(text, NULL, 10) == SYS_rt_sigtimedwait;
+}
+
 int init_can_take(pid_t pid, int signal) {
         _cleanup_free_ char *status = NULL;
         uint64_t blocked, caught, bit = UINT64_C(1) << (signal - 1);
@@ -148,7 +161,9 @@ int init_can_take(pid_t pid, int signal) {
         r = status_mask(status, "SigBlk", &blocked);
         if (r >= 0)
                 r = status_mask(status, "SigCgt", &caught);
-        return r < 0 ? r : (blocked & bit) != 0 || (caught & bit) != 0;
+        if (r < 0)
+                return r;
+        return (blocked & bit) != 0 || (caught & bit) != 0 || waits_for_signals(pid);
 }
 
 int init_capabilities(pid_t pid, uint64_t *ret) {
