@@ -21,7 +21,7 @@ typedef struct Link {
 typedef struct Generator {
         int dir;     /* the directory that units are written to */
         Link *links; /* to be made when all units are there, whose names no link may take */
-        size_t n_links;
+        size_t n_links, n_allocated;
         Claims claims; /* of the definitions so far */
         bool failed;   /* something could not be read or written: the exit status says so */
 } Generator;
@@ -53,11 +53,15 @@ static int log_diags(const Diags *diags) {
 }
 
 static int add_link(Generator *g, const char *name, const char *unit) {
-        Link *links = reallocarray(g->links, g->n_links + 1, sizeof(Link));
+        Link *links = g->links;
 
-        if (!links)
-                return -ENOMEM;
-        g->links = links;
+        if (g->n_links == g->n_allocated) {
+                links = reallocarray(links, g->n_allocated * 2 + 16, sizeof(Link));
+                if (!links)
+                        return -ENOMEM;
+                g->links = links;
+                g->n_allocated = g->n_allocated * 2 + 16;
+        }
         links[g->n_links++] = (Link){}; /* from here on freed with the others */
 
         int r = str_replace(&links[g->n_links - 1].name, name);
@@ -68,15 +72,19 @@ static int make_link(const Generator *g, const Link *l) {
         const char *slash = strchr(l->name, '/');
         _cleanup_free_ char *directory = NULL, *relative = NULL;
 
-        if (slash) {
-                directory = strndup(l->name, (size_t) (slash - l->name));
-                if (!directory || str_format(&relative, "../%s", l->unit) < 0)
-                        return -ENOMEM;
-                if (mkdirat(g->dir, directory, 0755) < 0 && errno != EEXIST)
-                        return -errno;
-        }
+        if (!slash)
+                return symlinkat(l->unit, g->dir, l->name) < 0 ? -errno : 0;
 
-        return symlinkat(relative ? relative : l->unit, g->dir, l->name) < 0 ? -errno : 0;
+        directory = strndup(l->name, (size_t) (slash - l->name));
+        if (!directory || str_join(&relative, "../", l->unit) < 0)
+                return -ENOMEM;
+        if (symlinkat(relative, g->dir, l->name) == 0)
+                return 0;
+
+        /* Only the first link in a directory finds it missing. */
+        if (errno != ENOENT || (mkdirat(g->dir, directory, 0755) < 0 && errno != EEXIST))
+                return -errno;
+        return symlinkat(relative, g->dir, l->name) < 0 ? -errno : 0;
 }
 
 static void make_links(Generator *g) {

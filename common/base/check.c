@@ -385,7 +385,8 @@ typedef enum ClaimKind {
 
 struct Claim {
         ClaimKind kind;
-        char *what; /* the thing; it holds the next three strings, too */
+        uint64_t order; /* the same for claims of the same thing; what they are sorted by */
+        char *what;     /* the thing; it holds the next three strings, too */
         const char *definition, *file, *value;
         const char *section; /* with the name of a [Veth NAME] */
         const char *segment; /* the bridge that an address or Ethernet address is on; "" for none */
@@ -408,16 +409,19 @@ void claims_done(Claims *c) {
 /* @new without its strings; what is claimed, and by which setting (NULL for the whole file). */
 static int add_claim(
         Claims *c, Claim new, const Definition *d, const char *what, const Setting *setting) {
-        char section[sizeof(SECTION_VETH) + IF_NAMESIZE + 1] = "";
+        char veth[sizeof(SECTION_VETH) + IF_NAMESIZE + 1];
+        const char *section = setting ? setting->section : "";
+
+        if (setting && setting->veth) {
+                (void) snprintf(veth, sizeof(veth), SECTION_VETH " %s", setting->veth);
+                section = veth;
+        }
+
         const char *texts[] = { what, d->name, setting ? setting->file : d->files[0],
                 setting ? setting->value : "", new.segment ? new.segment : "", section };
         const char **places[] = { NULL, &new.definition, &new.file, &new.value, &new.segment,
                 &new.section };
         size_t size = 0;
-
-        if (setting)
-                (void) snprintf(section, sizeof(section), "%s%s%s", setting->section,
-                        setting->veth ? " " : "", setting->veth ? setting->veth : "");
 
         if (c->n == c->n_allocated) {
                 size_t allocated = c->n_allocated * 2 + 64;
@@ -436,6 +440,9 @@ static int add_claim(
                 return -ENOMEM;
 
         new.what = p;
+        /* Ports meet by their numbers, whatever their addresses. */
+        new.order = (uint64_t) new.kind << 56 |
+                (new.kind >= CLAIM_PORT_TCP ? new.first : hash64(0, what, strlen(what)) >> 8);
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
                 if (places[i])
                         *places[i] = p;
@@ -473,7 +480,11 @@ static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
                         return 0; /* was checked when it was read */
                 new.kind = CLAIM_ADDRESS;
                 new.on_host = strcmp(s->key->name, "HostAddress") == 0;
-                return add_claim(c, new, d, address_format(&a, text), s);
+                /* Of IPv4 there is one way to write it. */
+                if (a.family == AF_INET6)
+                        return add_claim(c, new, d, address_format(&a, text), s);
+                *stpncpy(text, s->value, strcspn(s->value, "/")) = '\0';
+                return add_claim(c, new, d, text, s);
         case TYPE_MAC:
                 new.kind = CLAIM_MAC;
                 return new.segment ? add_claim(c, new, d, s->value, s) : 0;
@@ -510,14 +521,11 @@ int claims_add(Claims *c, const Definition *d) {
 
 static int compare_claims(const void *a, const void *b) {
         const Claim *x = a, *y = b;
-        int c;
 
-        if (x->kind != y->kind)
-                return x->kind < y->kind ? -1 : 1;
-        /* Ports meet by their numbers, whatever their addresses. */
-        if (x->kind >= CLAIM_PORT_TCP && x->first != y->first)
-                return x->first < y->first ? -1 : 1;
-        c = strcmp(x->what, y->what);
+        if (x->order != y->order)
+                return x->order < y->order ? -1 : 1;
+
+        int c = strcmp(x->what, y->what);
         if (c == 0)
                 c = strcmp(x->definition, y->definition);
         return c != 0 ? c : (x->line > y->line) - (x->line < y->line);

@@ -92,6 +92,9 @@ static int add_setting(Definition *d, Setting new) {
                                 d->n_allocated = d->n_allocated * 2 + 16;
                         d->settings = grown;
                         d->settings[d->n_settings++] = new;
+                        if (new.key)
+                                d->seen[key_id(new.key) / 64] |= UINT64_C(1)
+                                        << key_id(new.key) % 64;
                         return 0;
                 }
         }
@@ -115,7 +118,11 @@ static void reset_key(Definition *d, const Key *key, const char *veth) {
 typedef struct Reader {
         Definition *definition;
         Diags *diags;
-        const char *file; /* borrowed from definition->files */
+        const char *file;         /* borrowed from definition->files */
+        const char *section;      /* the keys' section that is being read; else NULL */
+        const char *pass_through; /* the unit's section that is being read; else NULL */
+        const char *veth;         /* the entry of Definition.veths that is being read, if one is */
+        Elements elements;        /* of a line; kept for its room */
 } Reader;
 
 static Place place_of(const Reader *r, const IniLine *l) {
@@ -157,8 +164,9 @@ static const char *find_veth(const Definition *d, const char *name) {
         return NULL;
 }
 
-static int read_veth_section(const Reader *r, const IniLine *l, const char *name) {
+static int read_veth_section(Reader *r, const IniLine *l, const char *name) {
         Place place = place_of(r, l);
+        int e = 0;
 
         if (!interface_name_is_valid(name))
                 return diags_add(r->diags, SEVERITY_ERROR, &place,
@@ -168,29 +176,34 @@ static int read_veth_section(const Reader *r, const IniLine *l, const char *name
                 return diags_add(r->diags, SEVERITY_ERROR, &place,
                         "the addresses of eth0 stand in [Network]",
                         "'%s' has this name inside already", name);
-        if (find_veth(r->definition, name))
-                return 0;
 
-        int e = strv_extend(&r->definition->veths, name);
-        return e < 0 ? e
-                     : diags_add(r->diags, SEVERITY_ERROR, &place, "remove this section",
-                               DEFINITION_PLANNED);
+        if (!find_veth(r->definition, name)) {
+                e = strv_extend(&r->definition->veths, name);
+                if (e >= 0)
+                        e = diags_add(r->diags, SEVERITY_ERROR, &place, "remove this section",
+                                DEFINITION_PLANNED);
+        }
+        r->section = key_section(SECTION_VETH);
+        r->veth = find_veth(r->definition, name);
+        return e;
 }
 
-static int read_section(const Reader *r, const IniLine *l) {
+static int read_section(Reader *r, const IniLine *l) {
         const char *veth = veth_name(l->section);
         _cleanup_free_ char *hint = NULL;
         Place place = place_of(r, l);
 
+        r->section = r->pass_through = r->veth = NULL;
         if (veth)
                 return read_veth_section(r, l, veth);
         if (strcmp(l->section, SECTION_VETH) == 0)
                 return diags_add(r->diags, SEVERITY_ERROR, &place, "write [Veth NAME]",
                         "the interface has no name");
 
+        r->section = key_section(l->section);
+        r->pass_through = r->section ? NULL : find_pass_through(l->section);
         /* X- is where systemd.syntax(7) lets other programs keep their own. */
-        if (key_section(l->section) || find_pass_through(l->section) ||
-                str_starts_with(l->section, "X-"))
+        if (r->section || r->pass_through || str_starts_with(l->section, "X-"))
                 return 0;
 
         const char *suggestion = key_suggest_section(l->section);
@@ -201,11 +214,11 @@ static int read_section(const Reader *r, const IniLine *l) {
                 "unknown section, everything in it is ignored");
 }
 
-static int read_unknown_key(const Reader *r, const IniLine *l, const char *section) {
+static int read_unknown_key(const Reader *r, const IniLine *l) {
         _cleanup_free_ char *hint = NULL;
         int e;
 
-        e = key_hint(section, l->key, &hint);
+        e = key_hint(r->section, l->key, &hint);
         if (e < 0)
                 return e;
 
@@ -213,16 +226,16 @@ static int read_unknown_key(const Reader *r, const IniLine *l, const char *secti
         return diags_add(r->diags, SEVERITY_WARNING, &place, hint, "unknown key, ignored");
 }
 
-static int add_elements(const Reader *r, const IniLine *l, const Key *key, const char *veth,
-        Element *elements, size_t n) {
-        for (size_t i = 0; i < n; i++) {
+static int add_elements(Reader *r, const IniLine *l, const Key *key) {
+        for (size_t i = 0; i < r->elements.n; i++) {
+                Element *element = &r->elements.items[i];
                 Setting new = { .key = key,
                         .section = key->section,
-                        .veth = veth,
-                        .value = TAKE_PTR(elements[i].text),
+                        .veth = r->veth,
+                        .value = TAKE_PTR(element->text),
                         .file = r->file };
 
-                ini_locate(l, elements[i].offset, &new.line, &new.column);
+                ini_locate(l, element->offset, &new.line, &new.column);
                 int e = add_setting(r->definition, new);
                 if (e < 0)
                         return e;
@@ -231,18 +244,20 @@ static int add_elements(const Reader *r, const IniLine *l, const Key *key, const
         return 0;
 }
 
-static int read_key(const Reader *r, const IniLine *l, const Key *key, const char *veth) {
+static int read_own_key(Reader *r, const IniLine *l) {
+        const Key *key = key_find(r->section, l->key);
         _cleanup_free_ char *error = NULL;
-        size_t n = 0, offset = 0;
-        Element *elements;
+        size_t offset = 0;
         int e;
 
+        if (!key)
+                return read_unknown_key(r, l);
         if (!*l->value) {
-                reset_key(r->definition, key, veth);
+                reset_key(r->definition, key, r->veth);
                 return 0;
         }
 
-        e = key_parse(key, l->value, r->definition->instance, &elements, &n, &error, &offset);
+        e = key_parse(key, l->value, r->definition->instance, &r->elements, &error, &offset);
         if (e == -EINVAL) {
                 Place place = place_in_value(r, l, offset);
                 return diags_add(r->diags, SEVERITY_ERROR, &place, NULL, "%s", error);
@@ -251,26 +266,8 @@ static int read_key(const Reader *r, const IniLine *l, const Key *key, const cha
                 return e;
 
         if (!(key->flags & KEY_LIST))
-                reset_key(r->definition, key, veth);
-        e = add_elements(r, l, key, veth, elements, n);
-        elements_free(elements, n);
-        return e;
-}
-
-static int read_own_key(const Reader *r, const IniLine *l) {
-        const char *name = veth_name(l->section), *veth = NULL;
-        const char *section = name ? SECTION_VETH : l->section;
-
-        if (name) {
-                veth = find_veth(r->definition, name);
-                if (!veth)
-                        return 0; /* said at its header */
-        } else if (!key_section(section) || strcmp(section, SECTION_VETH) == 0) {
-                return 0; /* likewise */
-        }
-
-        const Key *key = key_find(section, l->key);
-        return key ? read_key(r, l, key, veth) : read_unknown_key(r, l, section);
+                reset_key(r->definition, key, r->veth);
+        return add_elements(r, l, key);
 }
 
 /* An empty assignment of [Install] takes back the earlier ones; in [Unit] and [Service] that is for
@@ -289,7 +286,7 @@ static void reset_install(Definition *d, const char *name) {
         d->n_settings = kept;
 }
 
-static int check_install(const Reader *r, const IniLine *l, bool *ret_valid) {
+static int check_install(Reader *r, const IniLine *l, bool *ret_valid) {
         Place place = place_of(r, l);
 
         *ret_valid = false;
@@ -303,17 +300,17 @@ static int check_install(const Reader *r, const IniLine *l, bool *ret_valid) {
 
         _cleanup_free_ char *error = NULL;
         const Key like = { .type = TYPE_UNITS };
-        size_t n = 0, offset = 0;
-        Element *units = NULL;
-        int e = key_parse(&like, l->value, NULL, &units, &n, &error, &offset);
+        const Elements *units = &r->elements;
+        size_t offset = 0;
+        int e = key_parse(&like, l->value, NULL, &r->elements, &error, &offset);
 
-        for (size_t i = 0; e >= 0 && strcmp(l->key, "Alias") == 0 && i < n; i++)
-                if (!str_ends_with(units[i].text, ".service")) {
-                        offset = units[i].offset;
-                        e = str_format(&error, "'%s' is not the name of a service", units[i].text);
+        for (size_t i = 0; e >= 0 && strcmp(l->key, "Alias") == 0 && i < units->n; i++)
+                if (!str_ends_with(units->items[i].text, ".service")) {
+                        offset = units->items[i].offset;
+                        e = str_format(
+                                &error, "'%s' is not the name of a service", units->items[i].text);
                         e = e < 0 ? e : -EINVAL;
                 }
-        elements_free(units, n);
 
         *ret_valid = e >= 0;
         if (e == -EINVAL) {
@@ -326,7 +323,8 @@ static int check_install(const Reader *r, const IniLine *l, bool *ret_valid) {
 static const char key_characters[] = "abcdefghijklmnopqrstuvwxyz"
                                      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
 
-static int read_pass_through(const Reader *r, const IniLine *l, const char *section) {
+static int read_pass_through(Reader *r, const IniLine *l) {
+        const char *section = r->pass_through;
         bool valid = true;
         int e;
 
@@ -374,13 +372,13 @@ static int read_pass_through(const Reader *r, const IniLine *l, const char *sect
 }
 
 static int read_line(const IniLine *l, void *userdata) {
-        const Reader *r = userdata;
+        Reader *r = userdata;
 
         if (!l->key)
                 return read_section(r, l);
-
-        const char *section = find_pass_through(l->section);
-        return section ? read_pass_through(r, l, section) : read_own_key(r, l);
+        if (r->pass_through)
+                return read_pass_through(r, l);
+        return r->section ? read_own_key(r, l) : 0; /* else it was said at the header */
 }
 
 int definition_parse(Definition *d, const char *path, const char *text, size_t size, Diags *diags) {
@@ -393,7 +391,9 @@ int definition_parse(Definition *d, const char *path, const char *text, size_t s
         Reader reader = {
                 .definition = d, .diags = diags, .file = d->files[strv_length(d->files) - 1]
         };
-        return ini_parse(reader.file, text, size, diags, read_line, &reader);
+        r = ini_parse(reader.file, text, size, diags, read_line, &reader);
+        elements_done(&reader.elements);
+        return r;
 }
 
 int definition_read(Definition *d, const char *path, Diags *diags) {
@@ -418,6 +418,9 @@ int definition_read(Definition *d, const char *path, Diags *diags) {
 }
 
 const Setting *definition_next(const Definition *d, KeyId id, const Setting *previous) {
+        if ((d->seen[id / 64] >> id % 64 & 1) == 0)
+                return NULL;
+
         for (size_t i = previous ? (size_t) (previous - d->settings) + 1 : 0; i < d->n_settings;
                 i++)
                 if (d->settings[i].key == &keys[id])
@@ -509,7 +512,7 @@ SystemKind definition_system(const Definition *d) {
 int definition_root(const Definition *d, char **ret) {
         const char *root = definition_value(d, KEY_ROOT);
 
-        return root ? str_format(ret, "%s", root) : str_format(ret, MACHINES_DIR "/%s", d->machine);
+        return root ? str_join(ret, root) : str_join(ret, MACHINES_DIR "/", d->machine);
 }
 
 int bind_source(const char *value, char **ret) {
@@ -521,10 +524,14 @@ int bind_source(const char *value, char **ret) {
         }
 
         /* "\:" is a colon in the path, "\\" a backslash; systemd-nspawn(1), --bind=. */
-        for (const char *p = value; *p && *p != ':'; p++) {
+        for (const char *p = value; *p && *p != ':';) {
                 if (*p == '\\' && (p[1] == ':' || p[1] == '\\'))
                         p++;
-                str_append_char(&s, *p);
+
+                size_t n = 1 + strcspn(p + 1, ":\\");
+
+                str_append_n(&s, p, n);
+                p += n;
         }
 
         return str_take(&s, ret);

@@ -12,7 +12,8 @@ static bool is_dev_null(const struct stat *st) {
 }
 
 /* Read to the end, which may be far behind st_size: files in /proc have none, and others grow. */
-static int read_all(int fd, size_t expected, size_t max, char **ret, size_t *ret_size) {
+static int read_all(int fd, size_t st_size, size_t max, char **ret, size_t *ret_size) {
+        size_t expected = MAX(st_size, (size_t) 510);
         _cleanup_free_ char *data = NULL;
         size_t size = 0, allocated = 0;
 
@@ -28,7 +29,8 @@ static int read_all(int fd, size_t expected, size_t max, char **ret, size_t *ret
                         allocated = wanted;
                 }
 
-                ssize_t n = read(fd, data + size, allocated - 1 - size);
+                size_t room = allocated - 1 - size;
+                ssize_t n = read(fd, data + size, room);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
@@ -39,6 +41,9 @@ static int read_all(int fd, size_t expected, size_t max, char **ret, size_t *ret
                 size += (size_t) n;
                 if (size > max)
                         return -EFBIG;
+                /* No more came than the file has: it did not grow, and another read gets 0. */
+                if (size == st_size && (size_t) n < room)
+                        break;
         }
 
         data[size] = '\0';
@@ -63,7 +68,7 @@ int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_s
         if (st.st_size > (off_t) max)
                 return -EFBIG;
 
-        r = read_all(fd, MAX((size_t) st.st_size, (size_t) 510), max, ret, &size);
+        r = read_all(fd, (size_t) st.st_size, max, ret, &size);
         if (r >= 0 && ret_size)
                 *ret_size = size;
         return r;

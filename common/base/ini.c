@@ -9,6 +9,7 @@ typedef struct Lexer {
         void *userdata;
         char *section;     /* NULL before the first header */
         bool skip_section; /* its header was broken: its lines belong to nothing */
+        bool clean;        /* all of the text is UTF-8 without a carriage return */
 } Lexer;
 
 /* A logical line while it is read. */
@@ -38,11 +39,16 @@ static unsigned count_characters(const char *s, size_t n) {
         return characters;
 }
 
+static bool is_blank(char c) {
+        return c == ' ' || c == '\t' || c == '\r';
+}
+
 static char *strip(char *s) {
-        s += strspn(s, " \t\r");
+        while (is_blank(*s))
+                s++;
 
         size_t n = strlen(s);
-        while (n > 0 && strchr(" \t\r", s[n - 1]))
+        while (n > 0 && is_blank(s[n - 1]))
                 s[--n] = '\0';
         return s;
 }
@@ -97,9 +103,11 @@ static int assignment(Lexer *l, char *text, IniLine *line, const char *joined) {
 }
 
 /* What makes a line unreadable; NULL if nothing does. */
-static const char *unreadable_reason(const Str *line) {
+static const char *unreadable_reason(const Lexer *l, const Str *line) {
         if (line->len > INI_LINE_MAX)
                 return "the line is longer than 64 KiB";
+        if (l->clean)
+                return NULL;
         if (!str_is_utf8(line->data, line->len))
                 return "the line is not valid UTF-8";
         /* To systemd it ends a line: what follows would become a line of the unit. */
@@ -121,9 +129,9 @@ static const char *take_physical(const char *text, const char *end, Physical *re
         const char *newline = memchr(text, '\n', (size_t) (end - text));
         size_t n = (size_t) ((newline ? newline : end) - text), blanks = 0, backslashes = 0;
 
-        while (blanks < n && strchr(" \t\r", text[blanks]))
+        while (blanks < n && is_blank(text[blanks]))
                 blanks++;
-        bool comment = blanks < n && strchr("#;", text[blanks]);
+        bool comment = blanks < n && (text[blanks] == '#' || text[blanks] == ';');
 
         while (n > 0 && text[n - 1] == '\r')
                 n--;
@@ -164,7 +172,7 @@ static int logical_line(Lexer *l, Line *line, const char *raw_end) {
         if (str_error(&line->joined) < 0)
                 return -ENOMEM;
 
-        const char *reason = unreadable_reason(&line->joined);
+        const char *reason = unreadable_reason(l, &line->joined);
         char *text = strip(line->joined.data);
         IniLine out = {
                 .line = line->number,
@@ -239,6 +247,7 @@ int ini_parse(const char *file, const char *text, size_t size, Diags *diags, Ini
                 return complain(&l, line, 0, NULL, "the file contains a NUL byte");
         }
 
+        l.clean = str_is_utf8(text, size) && !memchr(text, '\r', size);
         if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* byte order mark */
                 r = parse_lines(&l, text + 3, text + size);
         else

@@ -258,24 +258,33 @@ KeyId key_id(const Key *key) {
         return (KeyId) (key - keys);
 }
 
-const Key *key_find(const char *section, const char *name) {
-        bool right = false;
+/* Where the rows of a section begin and end. */
+static const struct {
+        const char *name;
+        KeyId first, end;
+} sections[] = {
+        { "Container", 0, KEY_PROCESS_TWO },
+        { "Exec", KEY_PROCESS_TWO, KEY_READ_ONLY },
+        { "Files", KEY_READ_ONLY, KEY_PRIVATE },
+        { "Network", KEY_PRIVATE, KEY_VETH_HOST_ADDRESS },
+        { SECTION_VETH, KEY_VETH_HOST_ADDRESS, _KEY_MAX },
+};
 
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-                /* The rows of a section share its string: most are told apart by the pointer. */
-                if (i == 0 || keys[i].section != keys[i - 1].section)
-                        right = strcmp(keys[i].section, section) == 0;
-                if (right && *keys[i].name == *name && strcmp(keys[i].name, name) == 0)
-                        return &keys[i];
+const Key *key_find(const char *section, const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(sections); i++) {
+                if (*sections[i].name != *section || strcmp(sections[i].name, section) != 0)
+                        continue;
+                for (KeyId id = sections[i].first; id < sections[i].end; id++)
+                        if (*keys[id].name == *name && strcmp(keys[id].name, name) == 0)
+                                return &keys[id];
         }
         return NULL;
 }
 
 const char *key_section(const char *section) {
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if ((i == 0 || keys[i].section != keys[i - 1].section) &&
-                        strcmp(keys[i].section, section) == 0)
-                        return keys[i].section;
+        for (size_t i = 0; i < ELEMENTSOF(sections); i++)
+                if (strcmp(sections[i].name, section) == 0)
+                        return keys[sections[i].first].section;
         return NULL;
 }
 
@@ -309,7 +318,7 @@ int key_hint(const char *section, const char *name, char **ret) {
         for (size_t i = 0; i < ELEMENTSOF(elsewhere); i++)
                 if (strcmp(elsewhere[i].section, section) == 0 &&
                         strcmp(elsewhere[i].name, name) == 0)
-                        return str_format(ret, "%s", elsewhere[i].hint);
+                        return str_join(ret, elsewhere[i].hint);
 
         const Key *key = suggest(section, name);
         if (!key) {
@@ -407,26 +416,39 @@ static int check_element(const Key *key, char **text, const char *instance, char
         return r;
 }
 
-void elements_free(Element *elements, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                free(elements[i].text);
-        free(elements);
+static void elements_clear(Elements *e) {
+        for (size_t i = 0; i < e->n; i++)
+                free(e->items[i].text);
+        e->n = 0;
+}
+
+void elements_done(Elements *e) {
+        elements_clear(e);
+        free(e->items);
+        *e = (Elements){};
 }
 
 /* Takes over @text, also on failure. */
-static int add_element(Element **elements, size_t *n, char *text, size_t offset) {
-        Element *grown = reallocarray(*elements, *n + 1, sizeof(Element));
+static int add_element(Elements *e, char *text, size_t offset) {
+        Element *items = e->items;
 
-        if (!grown) {
+        if (text && e->n == e->n_allocated) {
+                items = reallocarray(items, e->n_allocated * 2 + 8, sizeof(Element));
+                if (items) {
+                        e->items = items;
+                        e->n_allocated = e->n_allocated * 2 + 8;
+                }
+        }
+        if (!text || !items) {
                 free(text);
                 return -ENOMEM;
         }
-        *elements = grown;
-        grown[(*n)++] = (Element){ text, offset };
+
+        e->items[e->n++] = (Element){ text, offset };
         return 0;
 }
 
-static int split(const Key *key, const char *value, Element **elements, size_t *n, char **reterr,
+static int split(const Key *key, const char *value, Elements *elements, char **reterr,
         size_t *reterr_offset) {
         WordFlags flags = key->type == TYPE_UNITS ? WORD_RETAIN_ESCAPES : 0;
         const char *error, *p = value;
@@ -443,53 +465,32 @@ static int split(const Key *key, const char *value, Element **elements, size_t *
                 }
                 if (r <= 0)
                         return r;
-                r = add_element(elements, n, word, (size_t) (begin - value));
+                r = add_element(elements, word, (size_t) (begin - value));
                 if (r < 0)
                         return r;
         }
 }
 
-static int parse(const Key *key, const char *value, const char *instance, Element **elements,
-        size_t *n, char **reterr, size_t *reterr_offset) {
+int key_parse(const Key *key, const char *value, const char *instance, Elements *ret, char **reterr,
+        size_t *reterr_offset) {
         int r;
 
+        elements_clear(ret);
         *reterr_offset = 0;
-        if (type_is_words(key->type)) {
-                r = split(key, value, elements, n, reterr, reterr_offset);
-        } else {
-                char *text = strdup(value);
-
-                r = text ? add_element(elements, n, text, 0) : -ENOMEM;
-        }
+        r = type_is_words(key->type) ? split(key, value, ret, reterr, reterr_offset)
+                                     : add_element(ret, strdup(value), 0);
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < *n; i++) {
-                r = check_element(key, &(*elements)[i].text, instance, reterr);
+        for (size_t i = 0; i < ret->n; i++) {
+                r = check_element(key, &ret->items[i].text, instance, reterr);
                 if (r < 0) {
-                        *reterr_offset = (*elements)[i].offset;
+                        *reterr_offset = ret->items[i].offset;
                         return r;
                 }
         }
 
-        if (key->type == TYPE_COMMAND && *n > 0 && !path_is_normalized((*elements)[0].text))
+        if (key->type == TYPE_COMMAND && ret->n > 0 && !path_is_normalized(ret->items[0].text))
                 return refuse(reterr, "the command must begin with an absolute path");
-        return 0;
-}
-
-int key_parse(const Key *key, const char *value, const char *instance, Element **ret, size_t *ret_n,
-        char **reterr, size_t *reterr_offset) {
-        Element *elements = NULL;
-        size_t n = 0;
-        int r;
-
-        r = parse(key, value, instance, &elements, &n, reterr, reterr_offset);
-        if (r < 0) {
-                elements_free(elements, n);
-                return r;
-        }
-
-        *ret = elements;
-        *ret_n = n;
         return 0;
 }

@@ -160,20 +160,32 @@ int key_hint(const char *section, const char *name, char **ret);
 /** key_suggest_section() - the section that @section is a misspelling of, or NULL. */
 const char *key_suggest_section(const char *section);
 
+/* One element of a value, and where in the value's text it begins, in bytes. */
+typedef struct Element {
+        char *text;
+        size_t offset;
+} Element;
+
+typedef struct Elements {
+        Element *items;
+        size_t n, n_allocated;
+} Elements;
+
+/** elements_done() - free the content. */
+void elements_done(Elements *e);
+
+#define _cleanup_elements_ _cleanup_(elements_done)
+
 /**
  * key_parse() - check a value and split it into its elements
  * @value: not empty
  * @instance: what "%i" in it stands for; "%i" itself in a template; NULL: nothing special
- * @ret: the elements in canonical form (one, unless the type is one of words), owned by
- *       the caller
- * @ret_n: how many
+ * @ret: emptied, then gets the elements in canonical form (one, unless the type is one of
+ *       words); initialised, to be passed to elements_done() in the end
  * @reterr: on -EINVAL, what is wrong, owned by the caller
  * @reterr_offset: on -EINVAL, where in @value, in bytes
  *
  * Return: 0, -EINVAL, -ENOMEM.
  */
-int key_parse(const Key *key, const char *value, const char *instance, Element **ret, size_t *ret_n,
-        char **reterr, size_t *reterr_offset);
-
-/** elements_free() - free what key_parse() returned. */
-void elements_free(Element *elements, size_t n);
+int key_parse(const Key *key, const char *value, const char *instance, Elements *ret, char **reterr,
+        size_t *reterr_offset);

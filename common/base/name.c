@@ -74,13 +74,13 @@ int definition_name_to_machine(const char *name, char **ret) {
         const char *instance = definition_name_instance(name);
 
         if (!instance)
-                return str_format(ret, "%s", name);
+                return str_join(ret, name);
         return str_format(
                 ret, "%.*s-%s", (int) (instance - 1 - name), name, *instance ? instance : "%i");
 }
 
 int unit_name(const char *definition, char **ret) {
-        return str_format(ret, UNIT_PREFIX "%s" UNIT_SUFFIX, definition);
+        return str_join(ret, UNIT_PREFIX, definition, UNIT_SUFFIX);
 }
 
 int unit_name_to_definition(const char *unit, char **ret) {

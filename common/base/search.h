@@ -20,6 +20,8 @@ typedef struct Search {
         size_t n_candidates;
         SearchEntry *dropin_dirs; /* sorted by name, then priority */
         size_t n_dropin_dirs;
+        int *dirs; /* the directories, by priority; negative for one that is missing */
+        size_t n_dirs;
 } Search;
 
 /** search_free() - free a search. Return: NULL. */

@@ -7,7 +7,7 @@ void str_done(Str *s) {
         *s = (Str){};
 }
 
-static bool str_reserve(Str *s, size_t n) {
+bool str_reserve(Str *s, size_t n) {
         if (s->failed)
                 return false;
 
@@ -37,19 +37,28 @@ void str_append_n(Str *s, const char *text, size_t n) {
         s->data[s->len] = '\0';
 }
 
-void str_append(Str *s, const char *text) {
-        str_append_n(s, text, strlen(text));
+static void append_strings(Str *s, va_list ap) {
+        for (const char *text; (text = va_arg(ap, const char *));)
+                str_append(s, text);
 }
 
-void str_append_char(Str *s, char c) {
-        str_append_n(s, &c, 1);
+void str_append_strings(Str *s, ...) {
+        va_list ap;
+
+        va_start(ap, s);
+        append_strings(s, ap);
+        va_end(ap);
 }
 
 _printf_(2, 0) static void str_vappendf(Str *s, const char *format, va_list ap) {
         va_list again;
 
+        /* Room for what is common, so that most texts are formatted once. */
+        if (!str_reserve(s, strlen(format) + 64))
+                return;
+
         va_copy(again, ap);
-        int n = vsnprintf(NULL, 0, format, again);
+        int n = vsnprintf(s->data + s->len, s->allocated - s->len, format, again);
         va_end(again);
 
         if (n < 0) {
@@ -57,10 +66,11 @@ _printf_(2, 0) static void str_vappendf(Str *s, const char *format, va_list ap) 
                 return;
         }
 
-        if (!str_reserve(s, (size_t) n))
-                return;
-
-        (void) vsnprintf(s->data + s->len, (size_t) n + 1, format, ap);
+        if ((size_t) n >= s->allocated - s->len) {
+                if (!str_reserve(s, (size_t) n))
+                        return;
+                (void) vsnprintf(s->data + s->len, (size_t) n + 1, format, ap);
+        }
         s->len += (size_t) n;
 }
 
@@ -100,6 +110,28 @@ int str_format(char **ret, const char *format, ...) {
         return str_take(&s, ret);
 }
 
+int str_join_strings(char **ret, ...) {
+        _cleanup_str_ Str s = {};
+        size_t n = 0;
+        va_list ap;
+
+        va_start(ap, ret);
+        for (const char *text; (text = va_arg(ap, const char *));)
+                n += strlen(text);
+        va_end(ap);
+
+        /* Exactly as much as is needed: many of these are kept. */
+        s.data = malloc(n + 1);
+        s.allocated = s.data ? n + 1 : 0;
+        s.failed = !s.data;
+
+        va_start(ap, ret);
+        append_strings(&s, ap);
+        va_end(ap);
+
+        return str_take(&s, ret);
+}
+
 int str_replace(char **p, const char *value) {
         char *copy = NULL;
 
@@ -119,12 +151,6 @@ bool str_equal(const char *a, const char *b) {
                 return a == b;
 
         return strcmp(a, b) == 0;
-}
-
-const char *str_starts_with(const char *s, const char *prefix) {
-        size_t n = strlen(prefix);
-
-        return strncmp(s, prefix, n) == 0 ? s + n : NULL;
 }
 
 const char *str_ends_with(const char *s, const char *suffix) {
@@ -169,8 +195,22 @@ static size_t utf8_sequence(const unsigned char *s, size_t n) {
         return 0;
 }
 
+/* Whether eight bytes are ASCII without NUL. */
+static bool is_ascii_word(const char *s) {
+        uint64_t word;
+
+        memcpy(&word, s, sizeof(word));
+        return ((word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool str_is_utf8(const char *s, size_t n) {
         while (n > 0) {
+                if (n >= sizeof(uint64_t) && is_ascii_word(s)) {
+                        s += sizeof(uint64_t);
+                        n -= sizeof(uint64_t);
+                        continue;
+                }
+
                 size_t k = utf8_sequence((const unsigned char *) s, n);
                 if (k == 0)
                         return false;

@@ -54,10 +54,16 @@ static const char *check_path(const char *s) {
                                      : "not an absolute path without '..', '//' or '/' at its end";
 }
 
+static bool is_letter(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static const char *check_environment(const char *s) {
-        if (strspn(s, LETTERS "_") == 0 || s[strspn(s, LETTERS DIGITS "_")] != '=')
-                return "not an assignment, such as 'NAME=value'";
-        return NULL;
+        const char *p = s;
+
+        while (is_letter(*p) || *p == '_' || (p > s && *p >= '0' && *p <= '9'))
+                p++;
+        return p == s || *p != '=' ? "not an assignment, such as 'NAME=value'" : NULL;
 }
 
 /* capabilities(7); the last one is of Linux 5.9. */

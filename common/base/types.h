@@ -58,12 +58,6 @@ typedef enum ValueType {
         _TYPE_MAX,
 } ValueType;
 
-/* One element of a value, and where in the value's text it begins, in bytes. */
-typedef struct Element {
-        char *text;
-        size_t offset;
-} Element;
-
 /** type_name() - what values of a type are called in the manual page, such as "path". */
 const char *type_name(ValueType type);
 

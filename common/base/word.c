@@ -86,6 +86,12 @@ static const char *split_one(const char *p, WordFlags flags, Str *word, const ch
         char quote = '\0';
 
         for (; *p; p++) {
+                size_t n = strcspn(p, quote ? "\\\"'" : "\\\"'" BLANKS);
+
+                str_append_n(word, p, n);
+                p += n;
+                if (!*p)
+                        break;
                 if (*p == '\\' && !(flags & WORD_RETAIN_ESCAPES)) {
                         p = unescape(p + 1, word);
                         if (!p) {
@@ -151,81 +157,138 @@ int word_split(const char *value, WordFlags flags, char ***ret, const char **ret
         return 0;
 }
 
+/* What may be done with a byte of a word. */
+enum {
+        PLAIN = 1 << 0, /* stands without quotes; only what certainly can, the rest is quoted */
+        EXEC = 1 << 1,  /* stands as it is in an Exec line */
+        LIST = 1 << 2,  /* stands as it is in a list */
+        HIGH = 1 << 3,  /* is no ASCII: stands as it is where the word is UTF-8 */
+};
+
+static const unsigned char bytes[256] = {
+        [0x01 ... 0x1f] = LIST,
+        [' ' ... '!'] = EXEC | LIST,
+        ['#'] = EXEC | LIST,
+        ['$'] = PLAIN | LIST, /* in an Exec line it is doubled */
+        ['%'] = PLAIN,        /* as in all values */
+        ['&' ... '*'] = EXEC | LIST,
+        ['+' ... ':'] = PLAIN | EXEC | LIST,
+        [';' ... '<'] = EXEC | LIST,
+        ['='] = PLAIN | EXEC | LIST,
+        ['>' ... '?'] = EXEC | LIST,
+        ['@' ... '['] = PLAIN | EXEC | LIST,
+        [']' ... '_'] = PLAIN | EXEC | LIST,
+        ['`'] = EXEC | LIST,
+        ['a' ... 'z'] = PLAIN | EXEC | LIST,
+        ['{' ... '}'] = EXEC | LIST,
+        ['~'] = PLAIN | EXEC | LIST,
+        [0x7f] = LIST,
+        [0x80 ... 0xff] = LIST | HIGH,
+};
+
+/* How many bytes of @s are all of @kind. */
+static size_t span(const char *s, unsigned kind) {
+        size_t n = 0;
+
+        while (bytes[(unsigned char) s[n]] & kind)
+                n++;
+        return n;
+}
+
+static bool is_plain(const char *s) {
+        return s[span(s, PLAIN)] == '\0';
+}
+
 /* A percent sign: doubled, so that systemd sees no specifier, unless it is to see this one. */
 static void append_percent(Str *s, const char *p, WordFlags flags) {
         str_append(s, (flags & WORD_INSTANCE) && p[1] == 'i' ? "%" : "%%");
 }
 
-/* Whether a word can stand without quotes. Only what certainly can: the rest is quoted. */
-static bool is_plain(const char *word) {
-        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                    "%$-_=+.,:/@^~[]";
-
-        return *word && word[strspn(word, plain)] == '\0';
-}
-
 /* What a list takes: quotes and backslashes can be escaped, control characters only stand there. */
 static void append_escaped(Str *s, const char *word, WordFlags flags) {
-        for (const char *p = word; *p; p++) {
+        for (const char *p = word;; p++) {
+                size_t n = span(p, LIST);
+
+                str_append_n(s, p, n);
+                p += n;
+                if (!*p)
+                        return;
                 if (*p == '%') {
                         append_percent(s, p, flags);
                         continue;
                 }
-                if (*p == '"' || *p == '\\')
-                        str_append_char(s, '\\');
+                str_append_char(s, '\\');
                 str_append_char(s, *p);
         }
 }
 
 /* What an Exec line takes: C escapes, too. A unit has to be UTF-8, an argument has not. */
 static void append_escaped_exec(Str *s, const char *word, WordFlags flags) {
-        bool text = str_is_utf8(word, strlen(word));
+        unsigned kind = EXEC;
+        bool known = false;
 
-        for (const char *p = word; *p; p++) {
-                unsigned char c = (unsigned char) *p;
+        for (const char *p = word;; p++) {
+                size_t n = span(p, kind);
 
-                if (c < ' ' || c == 0x7f || (c >= 0x80 && !text)) {
-                        str_appendf(s, "\\x%02x", c);
-                        continue;
+                if (!known && (bytes[(unsigned char) p[n]] & HIGH)) {
+                        known = true;
+                        if (str_is_utf8(word, strlen(word))) {
+                                kind |= HIGH;
+                                n += span(p + n, kind);
+                        }
                 }
-                if (c == '%') {
+                str_append_n(s, p, n);
+                p += n;
+                switch (*p) {
+                case '\0':
+                        return;
+                case '%':
                         append_percent(s, p, flags);
-                        continue;
-                }
-                if (c == '$')
-                        str_append_char(s, (char) c);
-                else if (c == '"' || c == '\\')
+                        break;
+                case '$':
+                        str_append(s, "$$");
+                        break;
+                case '"':
+                case '\\':
                         str_append_char(s, '\\');
-                str_append_char(s, (char) c);
+                        str_append_char(s, *p);
+                        break;
+                default:
+                        str_appendf(s, "\\x%02x", (unsigned char) *p);
+                }
         }
 }
 
-static void append_word(Str *s, const char *word, WordFlags flags,
-        void (*escape)(Str *s, const char *word, WordFlags flags)) {
-        bool quote = !is_plain(word);
+void word_append_exec(Str *s, const char *option, const char *value, WordFlags flags) {
+        bool quote = !is_plain(option) || !is_plain(value) || (!*option && !*value);
 
+        str_append(s, quote ? " \"" : " ");
+        append_escaped_exec(s, option, flags);
+        append_escaped_exec(s, value, flags);
         if (quote)
                 str_append_char(s, '"');
-        escape(s, word, flags);
-        if (quote)
-                str_append_char(s, '"');
-}
-
-void word_append_exec(Str *s, const char *word, WordFlags flags) {
-        str_append_char(s, ' ');
-        append_word(s, word, flags, append_escaped_exec);
 }
 
 void word_append_list(Str *s, const char *word, WordFlags flags) {
-        append_word(s, word, flags, append_escaped);
+        bool quote = !is_plain(word) || !*word;
+
+        if (quote)
+                str_append_char(s, '"');
+        append_escaped(s, word, flags);
+        if (quote)
+                str_append_char(s, '"');
 }
 
 void word_append_text(Str *s, const char *text, WordFlags flags) {
-        for (const char *p = text; *p; p++)
-                if (*p == '%')
-                        append_percent(s, p, flags);
-                else
-                        str_append_char(s, *p);
+        for (const char *p = text;; p++) {
+                size_t n = strcspn(p, "%");
+
+                str_append_n(s, p, n);
+                p += n;
+                if (!*p)
+                        break;
+                append_percent(s, p, flags);
+        }
         word_end_line(s);
 }
 

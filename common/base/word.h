@@ -44,13 +44,14 @@ int word_next(
 int word_split(const char *value, WordFlags flags, char ***ret, const char **reterr);
 
 /**
- * word_append_exec() - append a blank and @word as one argument of an Exec line
+ * word_append_exec() - append a blank and one argument of an Exec line
+ * @option, @value: what the argument is put together from; either may be empty
  *
  * Specifiers (%), variables ($), a lone semicolon, quotes and control characters are
  * escaped as systemd.service(5), "COMMAND LINES", wants it.
  * @flags: 0 or WORD_INSTANCE
  */
-void word_append_exec(Str *s, const char *word, WordFlags flags);
+void word_append_exec(Str *s, const char *option, const char *value, WordFlags flags);
 
 /**
  * word_append_list() - append @word as one word of a list value

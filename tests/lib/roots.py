@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Cached Debian root file systems for the tests.
 
-Two roots a release, each a plain directory below CACHE:
+Roots of a release, each a plain directory below CACHE:
 
   debian-N        what a test host boots from: systemd, systemd-container and the
                   run-time libraries, no compiler, like a server
   debian-N-build  a copy of it with compilers and headers: spawnlet is built in here,
                   so the machine that runs the tests needs neither compiler nor headers
+  debian-N-podman another copy with Podman, which only bench/ asks for
 
 A root is built in a directory of another name and renamed when complete, so a
 half-built one is never used. The package list is part of the stamp: a change of
@@ -144,10 +145,10 @@ def host_root(release):
     return _ensure(f"debian-{release}", stamp, build)
 
 
-def build_root(release):
-    """The root that spawnlet is built in for hosts of this Debian release."""
+def _extended_root(release, name, packages):
+    """A copy of the host's root with more packages."""
     base = host_root(release)
-    packages = sorted(BUILD_PACKAGES_ALL + BUILD_PACKAGES[release])
+    packages = sorted(packages)
 
     def build(new, log):
         _run(["cp", "-a", "--reflink=auto", str(base), str(new)], log)
@@ -161,4 +162,14 @@ def build_root(release):
         )
 
     stamp = _stamp(["v1", release] + HOST_PACKAGES + packages)
-    return _ensure(f"debian-{release}-build", stamp, build)
+    return _ensure(f"debian-{release}-{name}", stamp, build)
+
+
+def build_root(release):
+    """The root that spawnlet is built in for hosts of this Debian release."""
+    return _extended_root(release, "build", BUILD_PACKAGES_ALL + BUILD_PACKAGES[release])
+
+
+def podman_root(release):
+    """A root with Quadlet, for bench/."""
+    return _extended_root(release, "podman", ["podman", "strace"])

@@ -24,7 +24,7 @@ static void test_table_is_whole(void **state) {
                 assert_true(*key->section && *key->name && *key->help);
                 assert_int_equal(key_id(key), i);
                 assert_ptr_equal(key_find(key->section, key->name), key); /* no key twice */
-                assert_ptr_equal(key_section(key->section), key_section(keys[i].section));
+                assert_ptr_equal(key_section(key->section), key->section);
                 assert_int_equal(key->choices != NULL, key->type == TYPE_CHOICE);
                 assert_non_null(type_name(key->type));
                 if (key->option) {
@@ -125,37 +125,35 @@ static void test_suggest_section(void **state) {
 
 /* key_parse() with the elements' text alone, and no instance. */
 static int parse(KeyId id, const char *value, char ***ret, char **reterr) {
-        Element *elements = NULL;
-        size_t n = 0, offset = 0;
+        _cleanup_elements_ Elements elements = {};
+        size_t offset = 0;
         int r;
 
-        r = key_parse(&keys[id], value, NULL, &elements, &n, reterr, &offset);
+        r = key_parse(&keys[id], value, NULL, &elements, reterr, &offset);
         assert_true(offset <= strlen(value));
-        for (size_t i = 0; i < n; i++) {
-                assert_true(elements[i].offset < strlen(value));
-                assert_int_equal(strv_extend(ret, elements[i].text), 0);
+        for (size_t i = 0; r >= 0 && i < elements.n; i++) {
+                assert_true(elements.items[i].offset < strlen(value));
+                assert_int_equal(strv_extend(ret, elements.items[i].text), 0);
         }
-        elements_free(elements, n);
         return r;
 }
 
 /* Where an element, or an error, stands in the value. */
 static void test_offsets(void **state) {
         _cleanup_free_ char *error = NULL;
-        Element *elements = NULL;
-        size_t n = 0, offset = 0;
+        _cleanup_elements_ Elements elements = {};
+        size_t offset = 0;
 
         (void) state;
 
         assert_int_equal(key_parse(&keys[KEY_CAPABILITY], "CAP_KILL  \"CAP_BPF\"", NULL, &elements,
-                                 &n, &error, &offset),
+                                 &error, &offset),
                 0);
-        assert_int_equal(n, 2);
-        assert_int_equal(elements[0].offset, 0);
-        assert_int_equal(elements[1].offset, 10);
-        elements_free(elements, n);
+        assert_int_equal(elements.n, 2);
+        assert_int_equal(elements.items[0].offset, 0);
+        assert_int_equal(elements.items[1].offset, 10);
 
-        assert_int_equal(key_parse(&keys[KEY_CAPABILITY], "CAP_KILL  CAP_X", NULL, &elements, &n,
+        assert_int_equal(key_parse(&keys[KEY_CAPABILITY], "CAP_KILL  CAP_X", NULL, &elements,
                                  &error, &offset),
                 -EINVAL);
         assert_int_equal(offset, 10);
@@ -181,16 +179,15 @@ static void test_instance(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_free_ char *error = NULL;
-                Element *elements = NULL;
-                size_t n = 0, offset;
+                _cleanup_elements_ Elements elements = {};
+                size_t offset;
                 int r = key_parse(&keys[cases[i].id], cases[i].value, cases[i].instance, &elements,
-                        &n, &error, &offset);
+                        &error, &offset);
 
                 if (r != (cases[i].text ? 0 : -EINVAL))
                         fail_msg("%zu: %s", i, error ? error : "taken");
                 if (r == 0)
-                        assert_string_equal(elements[0].text, cases[i].text);
-                elements_free(elements, n);
+                        assert_string_equal(elements.items[0].text, cases[i].text);
         }
 }
 

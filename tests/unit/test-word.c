@@ -330,7 +330,7 @@ static void test_append_exec(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_str_ Str s = {};
 
-                word_append_exec(&s, cases[i].word, 0);
+                word_append_exec(&s, "", cases[i].word, 0);
                 assert_int_equal(s.data[0], ' ');
                 assert_string_equal(s.data + 1, cases[i].written);
         }
@@ -343,8 +343,8 @@ static void test_blank_between_words(void **state) {
         (void) state;
 
         str_append(&s, "ExecStart=a");
-        word_append_exec(&s, "--setenv=EMPTY=", 0);
-        word_append_exec(&s, "b", 0);
+        word_append_exec(&s, "--setenv=", "EMPTY=", 0);
+        word_append_exec(&s, "b", "", 0);
         assert_string_equal(s.data, "ExecStart=a --setenv=EMPTY= b");
 }
 
@@ -373,7 +373,7 @@ static void read_back(uint64_t seed, const char *const *pieces, size_t n_pieces,
                         assert_int_equal(
                                 strv_consume(&words, random_word(&random, pieces, n_pieces)), 0);
                 STRV_FOREACH(w, words)
-                        word_append_exec(&s, *w, 0);
+                        word_append_exec(&s, "", *w, 0);
 
                 assert_reads_back(s.data, words, ESCAPES_C, true);
         }
