@@ -192,39 +192,74 @@ static int check_gateways(const Definition *d, Diags *diags) {
         return 0;
 }
 
-static bool is_address(const Setting *s) {
-        return s->key && s->key->type == TYPE_ADDRESS;
+typedef struct Assigned {
+        Address address;
+        const Setting *setting;
+} Assigned;
+
+static const char *veth_of(const Setting *s) {
+        return s->veth ? s->veth : "";
+}
+
+static int compare_assigned(const void *a, const void *b) {
+        const Assigned *x = a, *y = b;
+        int c = (x->address.family > y->address.family) - (x->address.family < y->address.family);
+
+        if (c == 0)
+                c = memcmp(address_bytes(&x->address), address_bytes(&y->address),
+                        address_length(&x->address));
+        if (c == 0)
+                c = strcmp(veth_of(x->setting), veth_of(y->setting));
+        return c != 0 ? c : (x->setting > y->setting) - (x->setting < y->setting);
+}
+
+/* All addresses of the definition, those that are the same beside each other. */
+static int collect_addresses(const Definition *d, Assigned **ret, size_t *ret_n) {
+        Assigned *items = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+
+                if (!s->key || s->key->type != TYPE_ADDRESS)
+                        continue;
+                if (!items)
+                        items = reallocarray(NULL, d->n_settings - i, sizeof(Assigned));
+                if (!items)
+                        return -ENOMEM;
+                items[n].setting = s;
+                n += address_parse(s->value, &items[n].address, NULL) >= 0;
+        }
+
+        if (n > 1)
+                qsort(items, n, sizeof(Assigned), compare_assigned);
+        *ret = items;
+        *ret_n = n;
+        return 0;
 }
 
 /* No address twice in one container, on whichever ends. */
 static int check_addresses_once(const Definition *d, Diags *diags) {
-        for (size_t i = 0; i < d->n_settings; i++) {
-                const Setting *s = &d->settings[i];
-                Address a, b;
+        _cleanup_free_ Assigned *items = NULL;
+        size_t n = 0;
+        int r;
 
-                if (!is_address(s) || address_parse(s->value, &a, NULL) < 0)
+        r = collect_addresses(d, &items, &n);
+        for (size_t i = 1; r >= 0 && i < n; i++) {
+                const Setting *s = items[i].setting, *other = items[i - 1].setting;
+
+                if (!address_equal(&items[i].address, &items[i - 1].address))
                         continue;
-                for (size_t k = 0; k < i; k++) {
-                        const Setting *other = &d->settings[k];
-
-                        if (!is_address(other) || address_parse(other->value, &b, NULL) < 0 ||
-                                !address_equal(&a, &b))
-                                continue;
-                        /* The host may have the same address on each of its ends. */
-                        if (s->veth != other->veth && strcmp(s->key->name, "HostAddress") == 0 &&
-                                strcmp(other->key->name, "HostAddress") == 0)
-                                continue;
-                        int r = complain(diags, s, "give each end an address of its own",
-                                strcmp(s->key->name, other->key->name) == 0
-                                        ? "the address stands here twice"
-                                        : "both ends of the network have this address");
-                        if (r < 0)
-                                return r;
-                        break;
-                }
+                /* The host may have the same address on each of its ends. */
+                if (s->veth != other->veth && strcmp(s->key->name, "HostAddress") == 0 &&
+                        strcmp(other->key->name, "HostAddress") == 0)
+                        continue;
+                r = complain(diags, s, "give each end an address of its own",
+                        strcmp(s->key->name, other->key->name) == 0
+                                ? "the address stands here twice"
+                                : "both ends of the network have this address");
         }
-
-        return 0;
+        return r;
 }
 
 /* The name inside of "HOST[:INSIDE]"; NULL where nspawn makes one of HOST. */

@@ -9,6 +9,8 @@
 #include "common/base/name.h"
 #include "common/base/parse.h"
 
+#define VETHS_MAX 64 /* [Veth NAME] sections; each is a pair of interfaces */
+
 /* The sections whose lines go into the unit as they are. */
 static const char *const pass_through[] = { "Unit", "Service", "Install" };
 
@@ -93,8 +95,7 @@ static int add_setting(Definition *d, Setting new) {
                         d->settings = grown;
                         d->settings[d->n_settings++] = new;
                         if (new.key)
-                                d->seen[key_id(new.key) / 64] |= UINT64_C(1)
-                                        << key_id(new.key) % 64;
+                                d->last[key_id(new.key)] = d->n_settings;
                         return 0;
                 }
         }
@@ -103,15 +104,35 @@ static int add_setting(Definition *d, Setting new) {
         return -ENOMEM;
 }
 
-static void reset_key(Definition *d, const Key *key, const char *veth) {
+/* Take out the settings that are marked by a section that is NULL. */
+static void remove_marked(Definition *d) {
         size_t kept = 0;
 
-        for (size_t i = 0; i < d->n_settings; i++)
-                if (d->settings[i].key == key && d->settings[i].veth == veth)
-                        setting_done(&d->settings[i]);
-                else
-                        d->settings[kept++] = d->settings[i];
+        memset(d->last, 0, sizeof(d->last));
+        for (size_t i = 0; i < d->n_settings; i++) {
+                Setting *s = &d->settings[i];
+
+                if (!s->section) {
+                        setting_done(s);
+                        continue;
+                }
+                d->settings[kept++] = *s;
+                if (s->key)
+                        d->last[key_id(s->key)] = kept;
+        }
         d->n_settings = kept;
+}
+
+static void reset_key(Definition *d, const Key *key, const char *veth) {
+        bool any = false;
+
+        for (size_t i = d->last[key_id(key)]; i > 0; i--)
+                if (d->settings[i - 1].key == key && d->settings[i - 1].veth == veth) {
+                        d->settings[i - 1].section = NULL;
+                        any = true;
+                }
+        if (any)
+                remove_marked(d);
 }
 
 /* What the lexer's callback works on. */
@@ -178,6 +199,9 @@ static int read_veth_section(Reader *r, const IniLine *l, const char *name) {
                         "'%s' has this name inside already", name);
 
         if (!find_veth(r->definition, name)) {
+                if (strv_length(r->definition->veths) >= VETHS_MAX)
+                        return diags_add(
+                                r->diags, SEVERITY_ERROR, &place, NULL, "more than 64 pairs");
                 e = strv_extend(&r->definition->veths, name);
                 if (e >= 0)
                         e = diags_add(r->diags, SEVERITY_ERROR, &place, "remove this section",
@@ -273,17 +297,13 @@ static int read_own_key(Reader *r, const IniLine *l) {
 /* An empty assignment of [Install] takes back the earlier ones; in [Unit] and [Service] that is for
  * systemd to do. */
 static void reset_install(Definition *d, const char *name) {
-        size_t kept = 0;
-
         for (size_t i = 0; i < d->n_settings; i++) {
                 Setting *s = &d->settings[i];
 
                 if (!s->key && strcmp(s->section, "Install") == 0 && strcmp(s->name, name) == 0)
-                        setting_done(s);
-                else
-                        d->settings[kept++] = *s;
+                        s->section = NULL;
         }
-        d->n_settings = kept;
+        remove_marked(d);
 }
 
 static int check_install(Reader *r, const IniLine *l, bool *ret_valid) {
@@ -320,17 +340,14 @@ static int check_install(Reader *r, const IniLine *l, bool *ret_valid) {
         return e;
 }
 
-static const char key_characters[] = "abcdefghijklmnopqrstuvwxyz"
-                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
-
 static int read_pass_through(Reader *r, const IniLine *l) {
         const char *section = r->pass_through;
         bool valid = true;
         int e;
 
         for (size_t i = 0; i < ELEMENTSOF(refused); i++)
-                if (strcmp(refused[i].section, section) == 0 &&
-                        strcmp(refused[i].name, l->key) == 0) {
+                if (*refused[i].name == *l->key && strcmp(refused[i].name, l->key) == 0 &&
+                        strcmp(refused[i].section, section) == 0) {
                         Place place = place_of(r, l);
 
                         return diags_add(r->diags, SEVERITY_ERROR, &place, refused[i].hint,
@@ -338,7 +355,7 @@ static int read_pass_through(Reader *r, const IniLine *l) {
                 }
 
         /* systemd would skip a byte order mark in front of a key that is refused above. */
-        if (l->key[strspn(l->key, key_characters)] != '\0') {
+        if (l->key[str_span_alnum(l->key, "-")] != '\0') {
                 Place place = place_of(r, l);
 
                 return diags_add(r->diags, SEVERITY_ERROR, &place, NULL,
@@ -418,22 +435,14 @@ int definition_read(Definition *d, const char *path, Diags *diags) {
 }
 
 const Setting *definition_next(const Definition *d, KeyId id, const Setting *previous) {
-        if ((d->seen[id / 64] >> id % 64 & 1) == 0)
-                return NULL;
-
-        for (size_t i = previous ? (size_t) (previous - d->settings) + 1 : 0; i < d->n_settings;
-                i++)
+        for (size_t i = previous ? (size_t) (previous - d->settings) + 1 : 0; i < d->last[id]; i++)
                 if (d->settings[i].key == &keys[id])
                         return &d->settings[i];
         return NULL;
 }
 
 const Setting *definition_find(const Definition *d, KeyId id) {
-        const Setting *found = NULL;
-
-        for (const Setting *s = NULL; (s = definition_next(d, id, s));)
-                found = s;
-        return found;
+        return d->last[id] > 0 ? &d->settings[d->last[id] - 1] : NULL;
 }
 
 const char *definition_value(const Definition *d, KeyId id) {

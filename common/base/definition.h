@@ -33,8 +33,7 @@ typedef struct Definition {
         char **veths;         /* the names of the [Veth NAME] sections */
         Setting *settings;
         size_t n_settings, n_allocated;
-        /* A bit for each KeyId that ever had a setting: most are looked up in vain. */
-        uint64_t seen[(_KEY_MAX + 63) / 64];
+        size_t last[_KEY_MAX]; /* the last setting of each KeyId, counted from 1; 0 for none */
 } Definition;
 
 /** definition_free() - free a definition. Return: NULL. */

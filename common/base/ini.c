@@ -7,9 +7,10 @@ typedef struct Lexer {
         Diags *diags;
         IniHandler handler;
         void *userdata;
-        char *section;     /* NULL before the first header */
-        bool skip_section; /* its header was broken: its lines belong to nothing */
-        bool clean;        /* all of the text is UTF-8 without a carriage return */
+        const char *section; /* NULL before the first header */
+        Str name;            /* what it points to */
+        bool skip_section;   /* its header was broken: its lines belong to nothing */
+        bool clean;          /* all of the text is UTF-8 without a carriage return */
 } Lexer;
 
 /* A logical line while it is read. */
@@ -30,15 +31,6 @@ static int complain(
                 hint, "%s", message);
 }
 
-/* How many characters are in @n bytes of UTF-8. */
-static unsigned count_characters(const char *s, size_t n) {
-        unsigned characters = 0;
-
-        for (size_t i = 0; i < n; i++)
-                characters += (s[i] & 0xc0) != 0x80;
-        return characters;
-}
-
 static bool is_blank(char c) {
         return c == ' ' || c == '\t' || c == '\r';
 }
@@ -55,7 +47,6 @@ static char *strip(char *s) {
 
 /* A header that cannot be read: what follows is in no section, not in the one before. */
 static int broken_header(Lexer *l, const IniLine *line, const char *message) {
-        free(l->section);
         l->section = NULL;
         l->skip_section = true;
         return complain(l, line->line, line->column, "write [Section]", message);
@@ -70,11 +61,13 @@ static int section_header(Lexer *l, char *text, IniLine *line) {
 
         l->skip_section = false;
         text[n - 1] = '\0';
-        r = str_replace(&l->section, text + 1);
+        l->name.len = 0;
+        str_append(&l->name, text + 1);
+        r = str_error(&l->name);
         if (r < 0)
                 return r;
 
-        line->section = l->section;
+        line->section = l->section = l->name.data;
         return l->handler(line, l->userdata);
 }
 
@@ -87,7 +80,8 @@ static int assignment(Lexer *l, char *text, IniLine *line, const char *joined) {
                 return complain(l, line->line, line->column, "write Key=value",
                         "neither a section nor an assignment");
         *equals = '\0';
-        if (!*strip(text))
+        text = strip(text);
+        if (!*text)
                 return complain(l, line->line, line->column, "write Key=value",
                         "nothing stands before the '='");
         if (!l->section)
@@ -96,7 +90,7 @@ static int assignment(Lexer *l, char *text, IniLine *line, const char *joined) {
                         "an assignment outside of any section");
 
         line->section = l->section;
-        line->key = strip(text);
+        line->key = text;
         line->value = strip(equals + 1);
         line->value_offset = (size_t) (line->value - joined);
         return l->handler(line, l->userdata);
@@ -148,7 +142,15 @@ static const char *take_physical(const char *text, const char *end, Physical *re
 /* Where a byte of a joined line stands that begins at @raw, in line @number. */
 static void locate(const char *raw, const char *raw_end, unsigned number, size_t offset,
         unsigned *ret_line, unsigned *ret_column) {
+        const char *newline = memchr(raw, '\n', (size_t) (raw_end - raw));
         Physical p = { .text = raw };
+
+        if (!newline || newline + 1 == raw_end) { /* a single line, as most are */
+                *ret_line = number;
+                *ret_column =
+                        1 + (unsigned) str_characters(raw, MIN(offset, (size_t) (raw_end - raw)));
+                return;
+        }
 
         for (; raw < raw_end; number++) {
                 raw = take_physical(raw, raw_end, &p);
@@ -160,7 +162,7 @@ static void locate(const char *raw, const char *raw_end, unsigned number, size_t
         }
 
         *ret_line = number;
-        *ret_column = 1 + count_characters(p.text, MIN(offset, p.size));
+        *ret_column = 1 + (unsigned) str_characters(p.text, MIN(offset, p.size));
 }
 
 void ini_locate(const IniLine *line, size_t offset, unsigned *ret_line, unsigned *ret_column) {
@@ -253,6 +255,6 @@ int ini_parse(const char *file, const char *text, size_t size, Diags *diags, Ini
         else
                 r = parse_lines(&l, text, text + size);
 
-        free(l.section);
+        str_done(&l.name);
         return r;
 }

@@ -5,10 +5,6 @@
 #define UNIT_PREFIX "container-"
 #define UNIT_SUFFIX ".service"
 
-static bool is_alnum(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool machine_name_is_valid(const char *s) {
         bool label_start = true;
         char last = '.';

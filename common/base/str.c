@@ -28,15 +28,6 @@ bool str_reserve(Str *s, size_t n) {
         return true;
 }
 
-void str_append_n(Str *s, const char *text, size_t n) {
-        if (!str_reserve(s, n))
-                return;
-
-        memcpy(s->data + s->len, text, n);
-        s->len += n;
-        s->data[s->len] = '\0';
-}
-
 static void append_strings(Str *s, va_list ap) {
         for (const char *text; (text = va_arg(ap, const char *));)
                 str_append(s, text);
@@ -201,6 +192,20 @@ static bool is_ascii_word(const char *s) {
 
         memcpy(&word, s, sizeof(word));
         return ((word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080)) == 0;
+}
+
+size_t str_characters(const char *s, size_t n) {
+        size_t characters = 0;
+
+        while (n > 0) {
+                size_t k = n >= sizeof(uint64_t) && is_ascii_word(s) ? sizeof(uint64_t) : 1;
+
+                characters += k > 1 || (*s & 0xc0) != 0x80 ? k : 0;
+                s += k;
+                n -= k;
+        }
+
+        return characters;
 }
 
 bool str_is_utf8(const char *s, size_t n) {

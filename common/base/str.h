@@ -26,12 +26,18 @@ void str_done(Str *s);
 
 #define _cleanup_str_ _cleanup_(str_done)
 
-/** str_append_all() - append each of the strings. */
-#define str_append_all(s, ...) str_append_strings((s), __VA_ARGS__, NULL)
-void str_append_strings(Str *s, ...) __attribute__((__sentinel__));
+/** str_reserve() - make room for @n bytes more. Return: whether there is. */
+bool str_reserve(Str *s, size_t n);
 
 /** str_append_n() - append @n bytes. */
-void str_append_n(Str *s, const char *text, size_t n);
+static inline void str_append_n(Str *s, const char *text, size_t n) {
+        if (n >= s->allocated - s->len && !str_reserve(s, n))
+                return;
+
+        memcpy(s->data + s->len, text, n);
+        s->len += n;
+        s->data[s->len] = '\0';
+}
 
 /** str_append() - append a string. */
 static inline void str_append(Str *s, const char *text) {
@@ -48,11 +54,12 @@ static inline void str_append_char(Str *s, char c) {
         s->data[s->len] = '\0';
 }
 
+/** str_append_all() - append each of the strings. */
+#define str_append_all(s, ...) str_append_strings((s), __VA_ARGS__, NULL)
+void str_append_strings(Str *s, ...) __attribute__((__sentinel__));
+
 /** str_appendf() - append printf(3)-formatted text. */
 void str_appendf(Str *s, const char *format, ...) _printf_(2, 3);
-
-/** str_reserve() - make room for @n bytes more. Return: whether there is. */
-bool str_reserve(Str *s, size_t n);
 
 /** str_error() - Return: 0, or -ENOMEM when something could not be appended. */
 int str_error(const Str *s);
@@ -102,6 +109,23 @@ static inline const char *str_starts_with(const char *s, const char *prefix) {
 
 /** str_ends_with() - Return: where @suffix begins in @s, or NULL if @s does not end so. */
 const char *str_ends_with(const char *s, const char *suffix);
+
+/** is_alnum() - Return: whether @c is an ASCII letter or digit, in any locale. */
+static inline bool is_alnum(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/** str_span_alnum() - Return: how many bytes at the start of @s are alphanumeric or of @more. */
+static inline size_t str_span_alnum(const char *s, const char *more) {
+        size_t n = 0;
+
+        while (is_alnum(s[n]) || (s[n] && strchr(more, s[n])))
+                n++;
+        return n;
+}
+
+/** str_characters() - Return: how many characters @n bytes of UTF-8 are. */
+size_t str_characters(const char *s, size_t n);
 
 /** str_is_utf8() - Return: whether @n bytes are valid UTF-8 without NUL (RFC 3629). */
 bool str_is_utf8(const char *s, size_t n);

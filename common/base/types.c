@@ -9,15 +9,13 @@
 #include "common/base/parse.h"
 #include "common/base/word.h"
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
 bool unit_name_is_valid(const char *s) {
         static const char *const suffixes[] = { ".service", ".socket", ".target", ".timer", ".path",
                 ".mount", ".automount", ".swap", ".slice", ".scope", ".device" };
 
-        if (strlen(s) > 255 || s[strspn(s, LETTERS DIGITS ":-_.\\@")] != '\0' || *s == '@' ||
-                *s == '.')
+        if (strlen(s) > 255 || s[str_span_alnum(s, ":-_.\\@")] != '\0' || *s == '@' || *s == '.')
                 return false;
 
         for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
@@ -54,16 +52,12 @@ static const char *check_path(const char *s) {
                                      : "not an absolute path without '..', '//' or '/' at its end";
 }
 
-static bool is_letter(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static const char *check_environment(const char *s) {
-        const char *p = s;
+        size_t n = str_span_alnum(s, "_");
 
-        while (is_letter(*p) || *p == '_' || (p > s && *p >= '0' && *p <= '9'))
-                p++;
-        return p == s || *p != '=' ? "not an assignment, such as 'NAME=value'" : NULL;
+        return n == 0 || (*s >= '0' && *s <= '9') || s[n] != '='
+                ? "not an assignment, such as 'NAME=value'"
+                : NULL;
 }
 
 /* capabilities(7); the last one is of Linux 5.9. */
@@ -96,7 +90,7 @@ static const char *check_call_filter(const char *s) {
                 return "no system call is named";
         while (*s) {
                 s += *s == '@';
-                size_t n = strspn(s, LETTERS DIGITS "_-");
+                size_t n = str_span_alnum(s, "_-");
                 if (n == 0 || (s[n] && !strchr(" \t", s[n])))
                         return "not system calls or groups, such as '@mount' or '~keyctl'";
                 s += n + strspn(s + n, " \t");
@@ -111,7 +105,7 @@ static const char *check_address_families(const char *s) {
         if (!*s)
                 return "no address family is named";
         while (*s) {
-                size_t n = strspn(s, LETTERS DIGITS "_");
+                size_t n = str_span_alnum(s, "_");
                 if (!str_starts_with(s, "AF_") || n < 5 || (s[n] && !strchr(" \t", s[n])))
                         return "not address families, such as 'AF_INET AF_INET6'";
                 s += n + strspn(s + n, " \t");
@@ -460,8 +454,7 @@ static const char *check_nameserver(const char *s) {
 static const char *check_domain(const char *s) {
         if (strcmp(s, ".") == 0)
                 return NULL;
-        if (strlen(s) > 253 || *s == '.' || strstr(s, "..") ||
-                s[strspn(s, LETTERS DIGITS "-_.")] != '\0')
+        if (strlen(s) > 253 || *s == '.' || strstr(s, "..") || s[str_span_alnum(s, "-_.")] != '\0')
                 return "not a domain, such as 'example.com'";
         return NULL;
 }

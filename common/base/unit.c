@@ -608,7 +608,11 @@ int unit_links(const Definition *d, char ***ret) {
         }
 
         if (definition_boolean(d, KEY_AUTO_START, true)) {
-                r = strv_extendf(&links, "machines.target.wants/%s", unit);
+                char *link;
+
+                r = str_join(&link, "machines.target.wants/", unit);
+                if (r >= 0)
+                        r = strv_consume(&links, link);
                 if (r < 0)
                         return r;
         }

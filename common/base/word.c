@@ -163,7 +163,10 @@ enum {
         EXEC = 1 << 1,  /* stands as it is in an Exec line */
         LIST = 1 << 2,  /* stands as it is in a list */
         HIGH = 1 << 3,  /* is no ASCII: stands as it is where the word is UTF-8 */
+        FREE = 1 << 4,  /* all of the first three */
 };
+
+#define FREE_BYTE (PLAIN | EXEC | LIST | FREE)
 
 static const unsigned char bytes[256] = {
         [0x01 ... 0x1f] = LIST,
@@ -172,16 +175,16 @@ static const unsigned char bytes[256] = {
         ['$'] = PLAIN | LIST, /* in an Exec line it is doubled */
         ['%'] = PLAIN,        /* as in all values */
         ['&' ... '*'] = EXEC | LIST,
-        ['+' ... ':'] = PLAIN | EXEC | LIST,
+        ['+' ... ':'] = FREE_BYTE,
         [';' ... '<'] = EXEC | LIST,
-        ['='] = PLAIN | EXEC | LIST,
+        ['='] = FREE_BYTE,
         ['>' ... '?'] = EXEC | LIST,
-        ['@' ... '['] = PLAIN | EXEC | LIST,
-        [']' ... '_'] = PLAIN | EXEC | LIST,
+        ['@' ... '['] = FREE_BYTE,
+        [']' ... '_'] = FREE_BYTE,
         ['`'] = EXEC | LIST,
-        ['a' ... 'z'] = PLAIN | EXEC | LIST,
+        ['a' ... 'z'] = FREE_BYTE,
         ['{' ... '}'] = EXEC | LIST,
-        ['~'] = PLAIN | EXEC | LIST,
+        ['~'] = FREE_BYTE,
         [0x7f] = LIST,
         [0x80 ... 0xff] = LIST | HIGH,
 };
@@ -260,6 +263,15 @@ static void append_escaped_exec(Str *s, const char *word, WordFlags flags) {
 }
 
 void word_append_exec(Str *s, const char *option, const char *value, WordFlags flags) {
+        size_t n_option = span(option, FREE), n_value = span(value, FREE);
+
+        if (!option[n_option] && !value[n_value] && n_option + n_value > 0) { /* most are so */
+                str_append_char(s, ' ');
+                str_append_n(s, option, n_option);
+                str_append_n(s, value, n_value);
+                return;
+        }
+
         bool quote = !is_plain(option) || !is_plain(value) || (!*option && !*value);
 
         str_append(s, quote ? " \"" : " ");
