@@ -18,6 +18,8 @@
 
 #define COPY_FILE_MAX (16U * 1024U * 1024U)
 
+#define OPEN_TRIES 1000U
+
 int root_open(const char *path) {
         int fd, r;
 
@@ -29,10 +31,20 @@ int root_open(const char *path) {
         return fd < 0 ? -errno : fd;
 }
 
-/* libc has no wrapper; openat2(2). */
+/*
+ * libc has no wrapper; openat2(2). For a path with ".." it gives EAGAIN when anything on the machine
+ * was renamed or mounted meanwhile, and wants to be called again. Not for ever: a container that
+ * does nothing but rename could hold us up.
+ */
 static int open_with(int dirfd, const char *path, uint64_t flags, uint64_t resolve) {
         const struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
-        long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+        long fd;
+
+        for (unsigned i = 0; i < OPEN_TRIES; i++) {
+                fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+                if (fd >= 0 || errno != EAGAIN)
+                        break;
+        }
 
         return fd < 0 ? -errno : (int) fd;
 }
