@@ -14,11 +14,12 @@ int cli_print_json(json_t *value) {
         int r = value ? json_dumpf(value, stdout, JSON_INDENT(2)) : -1;
 
         json_decref(value);
-        if (r < 0 || putchar('\n') == EOF || fflush(stdout) == EOF) {
+        if (r < 0 && !ferror(stdout)) { /* the other case is reported at the end */
                 log_error("Failed to print JSON.");
                 return EXIT_FAILURE;
         }
 
+        (void) putchar('\n');
         return EXIT_SUCCESS;
 }
 
@@ -71,6 +72,22 @@ int cli_read_file(const char *path, Diags *diags, Definition **ret) {
         return 0;
 }
 
+const SearchEntry *cli_find_entry(const Search *s, const char *name, SearchEntry *instance) {
+        const SearchEntry *entry = search_find(s, name);
+
+        if (entry || !definition_name_is_valid(name))
+                return entry;
+
+        /* An instance that nobody declared, as systemd would start it. */
+        entry = search_find_template(s, name);
+        if (!entry)
+                return NULL;
+
+        *instance = *entry;
+        instance->name = (char *) name;
+        return instance;
+}
+
 int cli_find_definition(const char *argument, Diags *diags, Definition **ret) {
         _cleanup_(search_freep) Search *search = NULL;
         const SearchEntry *entry = NULL;
@@ -83,16 +100,7 @@ int cli_find_definition(const char *argument, Diags *diags, Definition **ret) {
         } else {
                 r = search_new(&search, diags);
                 if (r >= 0)
-                        entry = search_find(search, argument);
-                if (r >= 0 && !entry && definition_name_is_valid(argument)) {
-                        /* An instance that nobody declared, as systemd would start it. */
-                        entry = search_find_template(search, argument);
-                        if (entry) {
-                                instance = *entry;
-                                instance.name = (char *) argument;
-                                entry = &instance;
-                        }
-                }
+                        entry = cli_find_entry(search, argument, &instance);
                 if (entry)
                         r = search_load(search, entry, diags, ret);
         }
@@ -147,10 +155,12 @@ int cli_units(char *const *names, char ***ret) {
 
 /* Those of a running container, from what the network helper wrote for name resolution. */
 static int running_addresses(const char *name, char ***l) {
-        _cleanup_free_ char *path = NULL, *text = NULL;
+        _cleanup_free_ char *machine = NULL, *path = NULL, *text = NULL;
         int r;
 
-        r = str_format(&path, SPAWNLET_RUN_DIR "/hosts/%s", name);
+        r = definition_name_to_machine(name, &machine);
+        if (r >= 0)
+                r = str_join(&path, SPAWNLET_RUN_DIR "/hosts/", machine);
         if (r < 0)
                 return r;
         if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0)

@@ -40,6 +40,14 @@ int verb_shell(const Cli *cli);
 int cli_print_json(json_t *value);
 
 /**
+ * cli_find_entry() - find a definition by name, or what an instance of a template is made from
+ * @instance: room for the second case
+ *
+ * Return: the entry, whose strings are borrowed from @s and @name; NULL if there is none.
+ */
+const SearchEntry *cli_find_entry(const Search *s, const char *name, SearchEntry *instance);
+
+/**
  * cli_find_definition() - load the definition that an argument of the command line names
  * @argument: the name of a definition, or of an instance of a template; or the path of a file,
  *            which is read by itself, without drop-ins
@@ -84,6 +92,7 @@ int cli_units(char *const *names, char ***ret);
 
 /**
  * cli_addresses() - the addresses of a container
+ * @name: of the definition, NAME or TEMPLATE@INSTANCE
  * @d: its definition; may be NULL
  * @ret: those of the running container, else those declared, without prefix; a list owned by
  *       the caller

@@ -24,7 +24,7 @@ typedef struct Verb {
 static const Verb verbs[] = {
         { "list", "", 0, 0, true, false, verb_list, "List containers, declared or running" },
         { "status", "[NAME...]", 0, SIZE_MAX, false, false, verb_status,
-                "Show the state of containers, with their last messages" },
+                "Show the state and last messages of containers" },
         { "start", "NAME...", 1, SIZE_MAX, false, false, verb_start,
                 "Start containers and wait until they are up" },
         { "stop", "NAME...", 1, SIZE_MAX, false, false, verb_stop,
@@ -103,7 +103,14 @@ static int run_verb(const Verb *verb, Cli *cli, char *argv[], size_t n) {
                 return EXIT_USAGE;
         }
 
-        return verb->run(cli);
+        int status = verb->run(cli);
+
+        /* Output that did not arrive is no success; full disks show only here. */
+        if (fflush(stdout) == EOF || ferror(stdout)) {
+                (void) log_error_errno(errno, "Failed to write the output: %m");
+                return status == EXIT_SUCCESS ? EXIT_FAILURE : status;
+        }
+        return status;
 }
 
 /* Where the options of spawnlet end: behind "VERB NAME" of a verb that takes a command, else at the

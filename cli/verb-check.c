@@ -140,8 +140,10 @@ static int print_diag(const Diag *d, const Style *style) {
                 return 0;
         }
 
-        /* FILE:LINE: ends at the first blank; the hint stands in parentheses at the end. */
-        size_t place = strcspn(text, " "), hint = strlen(text);
+        /* "FILE:LINE:" stands at the beginning, the hint in parentheses at the end. */
+        size_t place = strlen(d->file) + 1, hint = strlen(text);
+        if (d->line > 0)
+                place += (size_t) snprintf(NULL, 0, ":%u", d->line);
         if (d->hint && hint > strlen(d->hint) + 3)
                 hint -= strlen(d->hint) + 3;
         printf("%s%.*s%s %s%s:%s%.*s%s%s%s\n", style->place, (int) place, text, style->reset,
@@ -163,17 +165,17 @@ static int print_text(const Diags *diags) {
         return EXIT_SUCCESS;
 }
 
-/* Keys that are newer than the systemd that would have to know their options. */
+/* Settings that are newer than the systemd that would have to know their options. */
 static int check_versions(Check *c, const Definition *d) {
         for (size_t i = 0; i < d->n_settings; i++) {
                 const Setting *s = &d->settings[i];
+                unsigned since = s->key ? key_since(s->key, s->value) : 0;
                 _cleanup_free_ char *message = NULL;
                 int r;
 
-                if (!s->key || c->systemd == 0 || s->key->since <= c->systemd)
+                if (c->systemd == 0 || since <= c->systemd)
                         continue;
-                r = str_format(
-                        &message, "needs systemd %u, and %u runs here", s->key->since, c->systemd);
+                r = str_format(&message, "needs systemd %u, and %u runs here", since, c->systemd);
                 if (r >= 0)
                         r = definition_complain(&c->diags, SEVERITY_WARNING, s, NULL, message);
                 if (r < 0)
@@ -232,19 +234,13 @@ static int check_against_others(Check *c, const char *name) {
 }
 
 static int check_name(Check *c, const char *name) {
-        const SearchEntry *candidate = search_find(c->search, name);
+        SearchEntry instance;
+        const SearchEntry *candidate = cli_find_entry(c->search, name, &instance);
         int r;
 
         if (candidate) {
                 r = check_candidate(c, candidate);
                 return r < 0 ? r : check_against_others(c, name);
-        }
-
-        candidate = definition_name_is_valid(name) ? search_find_template(c->search, name) : NULL;
-        if (candidate) {
-                SearchEntry instance = { (char *) name, candidate->path, candidate->priority };
-
-                return check_candidate(c, &instance);
         }
 
         c->n++;

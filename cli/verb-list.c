@@ -63,7 +63,8 @@ static int add_declared(Table *t) {
                 _cleanup_diags_ Diags diags = {};
 
                 r = search_load(search, &search->candidates[i], &diags, &d);
-                if (r >= 0 && d)
+                /* A template is no container: its instances are. */
+                if (r >= 0 && d && !definition_is_template(d))
                         r = table_add(t, d->name, d, search->candidates[i].path,
                                 diags_count(&diags, SEVERITY_ERROR) > 0 ? "invalid" : "stopped");
         }
@@ -110,15 +111,24 @@ static int add_states(Table *t) {
                         continue; /* somebody else's unit of that form */
 
                 Row *row = table_find(t, name);
-                bool stopped = strcmp(units[i].active, "inactive") == 0;
-                if (row && !(stopped && strcmp(row->state, "invalid") == 0))
+                bool stopped = strcmp(units[i].active, "inactive") == 0,
+                     failed = strcmp(units[i].active, "failed") == 0;
+
+                /* That a start of what is not valid failed is not the news. */
+                if (row && (stopped || failed) && strcmp(row->state, "invalid") == 0)
+                        continue;
+                if (row)
                         r = str_replace(&row->state, state_word(&units[i]));
-                else if (!row && !stopped)
+                else if (!stopped)
                         r = table_add(t, name, NULL, NULL, state_word(&units[i]));
         }
 
         bus_units_free(units, n);
         return r < 0 ? log_oom() : 0;
+}
+
+static int compare_rows(const void *a, const void *b) {
+        return strcmp(((const Row *) a)->name, ((const Row *) b)->name);
 }
 
 static int print_json(const Table *t) {
@@ -165,6 +175,8 @@ int verb_list(const Cli *cli) {
 
         if (add_declared(&table) < 0 || add_states(&table) < 0)
                 return EXIT_FAILURE;
+        if (table.n > 0)
+                qsort(table.rows, table.n, sizeof(Row), compare_rows);
         if (cli->json)
                 return print_json(&table);
 
@@ -178,6 +190,7 @@ int verb_show_ip(const Cli *cli) {
         _cleanup_diags_ Diags diags = {};
         _cleanup_strv_ char **addresses = NULL;
         const char *name = cli->args[0];
+        SearchEntry instance;
         int r;
 
         r = search_new(&search, &diags);
@@ -186,7 +199,7 @@ int verb_show_ip(const Cli *cli) {
                 return EXIT_FAILURE;
         }
 
-        const SearchEntry *candidate = search_find(search, name);
+        const SearchEntry *candidate = cli_find_entry(search, name, &instance);
         if (candidate)
                 r = search_load(search, candidate, &diags, &d);
         if (r >= 0)

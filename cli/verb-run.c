@@ -60,20 +60,25 @@ int verb_run(const Cli *cli) {
 
 /* A session of its own inside, with PAM and all, is what machinectl has. */
 int verb_shell(const Cli *cli) {
+        _cleanup_free_ char *machine = NULL;
         _cleanup_strv_ char **command = NULL;
         int r;
 
-        if (!machine_name_is_valid(cli->args[0])) {
+        if (!definition_name_is_valid(cli->args[0])) {
                 log_error("'%s' is not the name of a container.", cli->args[0]);
                 return EXIT_USAGE;
         }
 
-        r = strv_extend(&command, "machinectl");
+        r = definition_name_to_machine(cli->args[0], &machine);
+        if (r >= 0)
+                r = strv_extend(&command, "machinectl");
         if (r >= 0)
                 r = strv_extend(&command, "--quiet");
         if (r >= 0)
                 r = strv_extend(&command, "shell");
-        STRV_FOREACH(a, cli->args)
+        if (r >= 0)
+                r = strv_extend(&command, machine);
+        STRV_FOREACH(a, cli->args + 1)
                 if (r >= 0)
                         r = strv_extend(&command, *a);
         if (r < 0) {

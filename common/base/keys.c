@@ -281,6 +281,15 @@ const Key *key_find(const char *section, const char *name) {
         return NULL;
 }
 
+unsigned key_since(const Key *key, const char *value) {
+        const char *options = key->type == TYPE_BIND ? strrchr(value, ':') : NULL;
+
+        /* The one value that is newer than its key; systemd-nspawn(1), --bind=. */
+        if (options && options[1] != '/' && strstr(options, "owneridmap"))
+                return MAX(key->since, 256U);
+        return key->since;
+}
+
 const char *key_section(const char *section) {
         for (size_t i = 0; i < ELEMENTSOF(sections); i++)
                 if (strcmp(sections[i].name, section) == 0)

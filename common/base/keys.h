@@ -143,6 +143,9 @@ KeyId key_id(const Key *key);
 /** key_find() - Return: the key, or NULL if there is none of that name in @section. */
 const Key *key_find(const char *section, const char *name);
 
+/** key_since() - Return: the version of systemd that knows the option with this value; 0: 252. */
+unsigned key_since(const Key *key, const char *value);
+
 /** key_section() - Return: the table's own string of a section's name; NULL if there is none. */
 const char *key_section(const char *section);
 

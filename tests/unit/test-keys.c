@@ -138,6 +138,18 @@ static int parse(KeyId id, const char *value, char ***ret, char **reterr) {
         return r;
 }
 
+static void test_since(void **state) {
+        const Key *bind = &keys[KEY_BIND];
+
+        (void) state;
+
+        assert_int_equal(key_since(bind, "/a:/b:rbind,owneridmap"), 256);
+        assert_int_equal(key_since(bind, "/a:/b:rootidmap"), 0);
+        assert_int_equal(key_since(bind, "/owneridmap"), 0);
+        assert_int_equal(key_since(bind, "/a:/owneridmap"), 0);
+        assert_int_equal(key_since(&keys[KEY_RESTRICT_ADDRESS_FAMILIES], "AF_UNIX"), 261);
+}
+
 /* Where an element, or an error, stands in the value. */
 static void test_offsets(void **state) {
         _cleanup_free_ char *error = NULL;
@@ -436,6 +448,7 @@ int main(void) {
                 cmocka_unit_test(test_hint),
                 cmocka_unit_test(test_hint_for_every_key),
                 cmocka_unit_test(test_suggest_section),
+                cmocka_unit_test(test_since),
                 cmocka_unit_test(test_offsets),
                 cmocka_unit_test(test_instance),
                 cmocka_unit_test(test_accepted),
