@@ -171,9 +171,6 @@ void ini_locate(const IniLine *line, size_t offset, unsigned *ret_line, unsigned
 }
 
 static int logical_line(Lexer *l, Line *line, const char *raw_end) {
-        if (str_error(&line->joined) < 0)
-                return -ENOMEM;
-
         const char *reason = unreadable_reason(l, &line->joined);
         char *text = strip(line->joined.data);
         IniLine out = {
@@ -220,6 +217,8 @@ static int parse_lines(Lexer *l, const char *text, const char *end) {
                         if (p.continued)
                                 str_append_char(&line.joined, ' ');
                 }
+                if (str_error(&line.joined) < 0)
+                        return -ENOMEM;
                 if (more && text < end)
                         continue;
 
