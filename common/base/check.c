@@ -560,7 +560,7 @@ static int compare_claims(const void *a, const void *b) {
         if (x->order != y->order)
                 return x->order < y->order ? -1 : 1;
 
-        int c = strcmp(x->what, y->what);
+        int c = x->kind >= CLAIM_PORT_TCP ? 0 : strcmp(x->what, y->what);
         if (c == 0)
                 c = strcmp(x->definition, y->definition);
         return c != 0 ? c : (x->line > y->line) - (x->line < y->line);
