@@ -147,14 +147,15 @@ static const char *check_user(const char *s) {
 
 static const char *check_private_users(const char *s) {
         const char *colon = strchr(s, ':');
+        size_t size = colon ? (size_t) (colon - s) : strlen(s);
         char base[16];
         uint64_t n;
 
         if (parse_boolean(s) >= 0 || is_word_of("pick identity managed", s, strlen(s)))
                 return NULL;
 
-        (void) snprintf(base, sizeof(base), "%.*s", (int) (colon ? colon - s : 15), s);
-        if (parse_unsigned(base, 0, UINT32_MAX - 1, &n) < 0 ||
+        (void) snprintf(base, sizeof(base), "%.*s", (int) MIN(size, sizeof(base) - 1), s);
+        if (size >= sizeof(base) || parse_unsigned(base, 0, UINT32_MAX - 1, &n) < 0 ||
                 (colon && parse_unsigned(colon + 1, 1, UINT32_MAX, &n) < 0))
                 return "not one of no, yes, pick, identity, managed, or a first user ID with "
                        "':' and their number";
