@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What spawnlet(1) says of containers that systemd runs."""
+
+import json
+
+from case import contains, contains_not, equal
+
+
+def test_list_and_instances(host):
+    """Instances are known by their names, whether anybody declared them or not."""
+    host.define("web@", "[Container]\nSystem=host\n[Network]\nLocalAddress=10.90.0.%i\n", reload=False)
+    host.write("/etc/spawnlet/web@2.container.d/x.conf", "[Container]\nAutoStart=no\n")
+    host.define("bad", "[Container]\nSystem=x\n", reload=False)
+    host.define("idle", "[Container]\nSystem=host\nAutoStart=no\n")
+    host.run("systemctl", "start", "container-web@3")
+    assert not host.ok("systemctl", "start", "container-bad")
+
+    rows = [tuple(line.split()) for line in host.out("spawnlet", "list").splitlines()]
+    equal(rows, [
+        ("NAME", "STATE", "ADDRESSES"),
+        ("bad", "invalid", "-"),
+        ("idle", "stopped", "-"),
+        ("web@2", "stopped", "10.90.0.2"),
+        ("web@3", "running", "10.90.0.3"),
+    ])
+    equal([row["name"] for row in json.loads(host.out("spawnlet", "list", "--json"))],
+          ["bad", "idle", "web@2", "web@3"])
+    for name in ("web@2", "web@3", "web@4"):
+        equal(host.out("spawnlet", "show-ip", name), f"10.90.0.{name[-1]}")
+    equal(host.out("spawnlet", "run", "web@3", "/bin/cat", "/proc/sys/kernel/hostname"), "web-3")
+    host.run("spawnlet", "stop", "web@3")
+    contains_not("running", host.out("spawnlet", "list"))
+
+
+def test_unit_is_what_systemd_has(host):
+    """Printed at any time, also before a daemon-reload."""
+    host.define("web", "[Container]\nSystem=host\n[Service]\nMemoryMax=1G\n")
+    generated = host.read("/run/systemd/generator/container-web.service")
+    equal(host.run("spawnlet", "unit", "web").stdout, generated)
+    host.define("web", "[Container]\nSystem=host\n[Service]\nMemoryMax=2G\n", reload=False)
+    contains("MemoryMax=2G", host.out("spawnlet", "unit", "web"))
+
+
+def test_settings_that_are_too_new(host):
+    """What the systemd that runs does not know is a warning: the definition may be for another."""
+    version = int(host.out("systemctl", "--version").split()[1])
+    host.define("web", """\
+        [Container]
+        Root=/srv/web
+        AutoStart=no
+
+        [Files]
+        Bind=/srv/a:/srv/b:owneridmap
+
+        [Exec]
+        RestrictAddressFamilies=AF_INET
+    """)
+    found = [f"warning: /etc/spawnlet/web.container:{line}: [{section}] {key}: "
+             f"needs systemd {since}, and {version} runs here"
+             for line, section, key, since in (
+                 (6, "Files", "Bind=/srv/a:/srv/b:owneridmap", 256),
+                 (9, "Exec", "RestrictAddressFamilies=AF_INET", 261),
+             ) if since > version]
+    equal(host.run("spawnlet", "check", "web").stdout.splitlines(), found)
+    equal(host.ok("spawnlet", "check", "--strict", "web"), not found)
+
+
+def test_status_says_what_is_wrong(host):
+    """The reason is in the unit's description and in its log, without another command."""
+    host.define("web", "[Container]\nSystem=host\n\n[Network]\nLocalAddress=10.90.0.300\n")
+    reason = "/etc/spawnlet/web.container:5: [Network] LocalAddress=10.90.0.300: not an IPv4"
+    status = host.run("systemctl", "status", "--full", "container-web", check=False)
+    contains(reason, status.stdout)
+    failed = host.run("spawnlet", "start", "web", check=False)
+    equal(failed.returncode, 1)
+    contains("web: the job ended as 'failed'", failed.stderr)
+    contains(reason, host.out("journalctl", "-u", "container-web", "-o", "cat"))
