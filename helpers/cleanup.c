@@ -10,6 +10,7 @@
 
 #include <getopt.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/bus/bus.h"
@@ -35,13 +36,11 @@ static int unregister(const char *machine) {
 
 /* The resolv.conf that spawnlet-root wrote, if it did. */
 static int remove_resolv_conf(const char *machine) {
-        _cleanup_free_ char *path = NULL;
+        int r = file_remove(SPAWNLET_RESOLV_DIR, machine);
 
-        if (str_format(&path, SPAWNLET_RESOLV_DIR "/%s", machine) < 0)
-                return log_oom();
-        if (unlink(path) < 0 && errno != ENOENT)
-                return log_error_errno(errno, "Failed to remove '%s': %m", path);
-        return 0;
+        return r < 0
+                ? log_error_errno(r, "Failed to remove '" SPAWNLET_RESOLV_DIR "/%s': %m", machine)
+                : 0;
 }
 
 /* Everything is tried, whatever fails before. */

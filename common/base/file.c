@@ -106,27 +106,49 @@ int file_create(int dirfd, const char *name, const void *data, size_t size, mode
         return r;
 }
 
+/* What is being written has this name until it is complete. */
+static int unfinished_name(const char *name, char ret[static NAME_MAX + 1]) {
+        int n = snprintf(ret, NAME_MAX + 1, ".%s", name);
+
+        return n > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
 int file_replace(int dirfd, const char *name, const void *data, size_t size, mode_t mode) {
         char temporary[NAME_MAX + 1];
         int r;
 
-        /* The PID tells apart two writers of one name; a dead one's file is taken over. */
-        r = snprintf(temporary, sizeof(temporary), ".%s.%i", name, (int) getpid());
-        if (r < 0 || (size_t) r >= sizeof(temporary))
-                return -ENAMETOOLONG;
+        r = unfinished_name(name, temporary);
+        if (r < 0)
+                return r;
 
-        (void) unlinkat(dirfd, temporary, 0); /* mostly not there */
+        (void) unlinkat(dirfd, temporary, 0); /* of a writer that was killed; mostly not there */
         r = file_create(dirfd, temporary, data, size, mode);
         if (r < 0)
                 return r;
 
         if (renameat(dirfd, temporary, dirfd, name) < 0) {
                 r = -errno;
-                (void) unlinkat(dirfd, temporary, 0); /* as above */
+                (void) unlinkat(dirfd, temporary, 0); /* the first error is the one to report */
                 return r;
         }
 
         return 0;
+}
+
+int file_remove(const char *directory, const char *name) {
+        _cleanup_close_ int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char temporary[NAME_MAX + 1];
+        int r;
+
+        if (dirfd < 0)
+                return errno == ENOENT ? 0 : -errno;
+
+        r = unfinished_name(name, temporary);
+        if (r >= 0 && unlinkat(dirfd, temporary, 0) < 0 && errno != ENOENT)
+                r = -errno;
+        if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        return r;
 }
 
 int mkdir_parents(const char *path, mode_t mode) {

@@ -35,9 +35,19 @@ int file_create(int dirfd, const char *name, const void *data, size_t size, mode
 /**
  * file_replace() - put a file in the place of another so that readers see one or the other
  *
+ * For one writer at a time. One that is killed leaves a file ".NAME", which the next one, and
+ * file_remove(), remove.
+ *
  * Return: 0 or negative errno, with the old file untouched.
  */
 int file_replace(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
+
+/**
+ * file_remove() - undo file_replace()
+ *
+ * Return: 0, also if there is no such file or directory; negative errno.
+ */
+int file_remove(const char *directory, const char *name);
 
 /** mkdir_parents() - make @path and what is missing above it. Return: 0 or negative errno. */
 int mkdir_parents(const char *path, mode_t mode);

@@ -340,14 +340,9 @@ static int delete_links(Netlink *host, const char *machine, char **reterr) {
 }
 
 static int remove_hosts(const char *machine, char **reterr) {
-        _cleanup_free_ char *path = NULL;
-        int r;
+        int r = file_remove(HOSTS_DIR, machine);
 
-        r = str_format(&path, HOSTS_DIR "/%s", machine);
-        if (r < 0)
-                return r;
-
-        return unlink(path) < 0 && errno != ENOENT ? describe(reterr, -errno, "remove", path) : 0;
+        return r < 0 ? describe(reterr, r, "remove the addresses of", machine) : 0;
 }
 
 static int remove_namespace(const char *machine, char **reterr) {

@@ -236,6 +236,26 @@ static void test_replace(void **state) {
         assert_int_equal(count_entries(*state), 1);
 }
 
+/* Also with what a writer that was killed has left. */
+static void test_remove(void **state) {
+        _cleanup_close_ int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char path[PATH_MAX];
+
+        assert_true(dir >= 0);
+        write_text(*state, ".file", "half");
+        assert_int_equal(file_replace(dir, "file", "one", 3, 0644), 0);
+        assert_int_equal(count_entries(*state), 1);
+
+        write_text(*state, ".file", "half");
+        assert_int_equal(file_remove(*state, "file"), 0);
+        assert_int_equal(count_entries(*state), 0);
+        assert_int_equal(file_remove(*state, "file"), 0);
+        assert_int_equal(file_remove(path_in(*state, "missing", path), "file"), 0);
+
+        assert_int_equal(mkdirat(dir, "directory", 0755), 0);
+        assert_int_equal(file_remove(*state, "directory"), -EISDIR);
+}
+
 /* The file that is replaced, not what it points to. */
 static void test_replace_a_link(void **state) {
         _cleanup_close_ int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -309,6 +329,7 @@ int main(void) {
                 IN_DIRECTORY(test_create_does_not_follow_links),
                 IN_DIRECTORY(test_failed_writes_leave_nothing),
                 IN_DIRECTORY(test_replace),
+                IN_DIRECTORY(test_remove),
                 IN_DIRECTORY(test_replace_a_link),
                 IN_DIRECTORY(test_replace_too_long_a_name),
                 IN_DIRECTORY(test_mkdir_parents),
