@@ -14,6 +14,7 @@
 static const char *log_program = "spawnlet";
 static LogTarget log_target = LOG_TO_STDERR;
 static int log_kmsg = -EBADF;
+static void (*log_error_function)(const char *text);
 
 void log_setup(const char *program, LogTarget target) {
         log_program = program;
@@ -24,6 +25,10 @@ void log_setup(const char *program, LogTarget target) {
                 if (log_kmsg < 0)
                         log_target = LOG_TO_JOURNAL;
         }
+}
+
+void log_on_error(void (*function)(const char *text)) {
+        log_error_function = function;
 }
 
 LogTarget log_target_of_service(void) {
@@ -57,7 +62,12 @@ int log_full(int priority, int error, const char *format, ...) {
         va_start(ap, format);
         int k = vsnprintf(record + n, sizeof(record) - (size_t) n - 1, format, ap);
         va_end(ap);
+        int begin = n;
         n = MIN(n + MAX(k, 0), (int) sizeof(record) - 2);
+        if (priority <= LOG_ERR && log_error_function) {
+                log_error_function(record + begin);
+                log_error_function = NULL;
+        }
         record[n++] = '\n';
 
         int fd = log_target == LOG_TO_KMSG ? log_kmsg : STDERR_FILENO;

@@ -24,6 +24,13 @@ typedef enum LogTarget {
  */
 void log_setup(const char *program, LogTarget target);
 
+/**
+ * log_on_error() - have a function called with the text of the first error
+ *
+ * What follows from the first failure says less than it.
+ */
+void log_on_error(void (*function)(const char *text));
+
 /** log_target_of_service() - Return: LOG_TO_JOURNAL if stderr is the journal, else stderr. */
 LogTarget log_target_of_service(void);
 

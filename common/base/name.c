@@ -37,7 +37,8 @@ bool interface_name_is_valid(const char *s) {
 
         bool digits_only = true;
         for (; *s; s++) {
-                if (*s <= ' ' || *s >= 0x7f || strchr("/:%", *s))
+                /* The last three mean something to nft(8), inside quotation marks as well. */
+                if (*s <= ' ' || *s >= 0x7f || strchr("/:%\"\\*", *s))
                         return false;
                 digits_only = digits_only && *s >= '0' && *s <= '9';
         }
@@ -110,26 +111,34 @@ uint64_t hash64(uint64_t seed, const void *data, size_t n) {
         return h ^ h >> 33;
 }
 
-void host_interface_name(const char *machine, char ret[static IF_NAMESIZE],
-        char ret_full[static 2 + MACHINE_NAME_MAX + 1]) {
+bool interface_name_shorten(const char *full, char ret[static IF_NAMESIZE]) {
         static const char digits[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-        int n = snprintf(ret_full, 2 + MACHINE_NAME_MAX + 1, "c-%s", machine);
+        size_t n = strlen(full);
 
         if (n < IF_NAMESIZE) {
-                memcpy(ret, ret_full, (size_t) n + 1);
-                ret_full[0] = '\0';
-                return;
+                memcpy(ret, full, n + 1);
+                return false;
         }
 
         /* As systemd's net_shorten_ifname(): 11 characters of the name, 4 of a hash. */
-        uint64_t h = hash64(0, ret_full, (size_t) n);
+        uint64_t h = hash64(0, full, n);
 
-        memcpy(ret, ret_full, 11);
+        memcpy(ret, full, 11);
         for (size_t i = 11; i < IF_NAMESIZE - 1; i++, h /= sizeof(digits) - 1)
                 ret[i] = digits[h % (sizeof(digits) - 1)];
         ret[IF_NAMESIZE - 1] = '\0';
+        return true;
 }
 
-void owner_name(const char *machine, char ret[static 10 + MACHINE_NAME_MAX + 1]) {
-        (void) snprintf(ret, 10 + MACHINE_NAME_MAX + 1, "container-%s", machine);
+void host_interface_name(const char *machine, const char *pair, char ret[static IF_NAMESIZE],
+        char ret_full[static INTERFACE_FULL_NAME_MAX]) {
+        (void) snprintf(ret_full, INTERFACE_FULL_NAME_MAX, "c-%s%s%s", machine, pair ? "-" : "",
+                pair ? pair : "");
+        if (!interface_name_shorten(ret_full, ret))
+                ret_full[0] = '\0';
+}
+
+void owner_name(const char *machine, const char *pair, char ret[static OWNER_NAME_MAX]) {
+        (void) snprintf(ret, OWNER_NAME_MAX, "container-%s%s%s", machine, pair ? ":" : "",
+                pair ? pair : "");
 }

@@ -59,22 +59,35 @@ int unit_name(const char *definition, char **ret);
  */
 int unit_name_to_definition(const char *unit, char **ret);
 
-/**
- * host_interface_name() - name of the host's end of a container's veth pair
- * @ret: "c-NAME" where that fits into an interface name; else its beginning and four
- *       characters of its hash, always the same for one name
- * @ret_full: "c-NAME" in full when it was shortened, to be set as alternative name;
- *            else empty
- */
-void host_interface_name(const char *machine, char ret[static IF_NAMESIZE],
-        char ret_full[static 2 + MACHINE_NAME_MAX + 1]);
+#define INTERFACE_FULL_NAME_MAX (2 + MACHINE_NAME_MAX + 1 + IF_NAMESIZE) /* c-NAME-PAIR */
+#define OWNER_NAME_MAX (10 + MACHINE_NAME_MAX + 1 + IF_NAMESIZE)         /* container-NAME:PAIR */
 
 /**
- * owner_name() - "container-NAME", the alternative name that every host interface of a
- * container carries: it says whose the interface is, and teardown deletes by it, never
- * by a name that someone else's interface may have
+ * interface_name_shorten() - make a name that an interface may have
+ * @ret: @full where that fits; else its beginning and four characters of its hash, always the same
+ *       for one name
+ *
+ * Return: whether it was shortened.
  */
-void owner_name(const char *machine, char ret[static 10 + MACHINE_NAME_MAX + 1]);
+bool interface_name_shorten(const char *full, char ret[static IF_NAMESIZE]);
+
+/**
+ * host_interface_name() - name of the host's end of a veth pair of a container
+ * @pair: NULL for the one with eth0; else the name of a [Veth NAME]
+ * @ret: "c-NAME" or "c-NAME-PAIR", shortened
+ * @ret_full: the same in full when it was shortened, to be set as alternative name; else empty
+ */
+void host_interface_name(const char *machine, const char *pair, char ret[static IF_NAMESIZE],
+        char ret_full[static INTERFACE_FULL_NAME_MAX]);
+
+/**
+ * owner_name() - the alternative name that every host interface of a container carries
+ * @ret: "container-NAME" or "container-NAME:PAIR"
+ *
+ * It says whose the interface is. Teardown goes by it, never by a name that someone else's interface
+ * may have.
+ */
+void owner_name(const char *machine, const char *pair, char ret[static OWNER_NAME_MAX]);
 
 /** hash64() - mix @n bytes into @seed; for names and MACs, not against an adversary. */
 uint64_t hash64(uint64_t seed, const void *data, size_t n);

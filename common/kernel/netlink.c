@@ -12,6 +12,7 @@
 typedef struct Request {
         struct nl_msg *message;
         char *what;
+        int tolerated; /* an errno that is no failure, or 0 */
 } Request;
 
 struct Netlink {
@@ -24,11 +25,13 @@ struct Netlink {
 /* What came back for a batch. */
 typedef struct Reply {
         uint32_t first_sequence;
-        size_t n_acknowledged;
-        size_t failed; /* index of the first request that failed */
-        int error;     /* its negative errno, or 0 */
-        char *reason;  /* the kernel's words for it, or NULL */
-        int index;     /* interface index of an RTM_NEWLINK answer, or 0 */
+        bool is_complete; /* the last request is done, and so all are */
+        size_t failed;    /* index of the first request that failed */
+        int error;        /* its negative errno, or 0 */
+        char *reason;     /* the kernel's words for it, or NULL */
+        bool interrupted; /* what was listed changed meanwhile */
+        NetlinkHandler handler;
+        void *userdata;
 } Reply;
 
 static void clear(Netlink *n) {
@@ -67,6 +70,10 @@ int netlink_new(Netlink **ret) {
         if (nl_connect(n->socket, NETLINK_ROUTE) < 0)
                 return errno > 0 ? -errno : -ENOMEM;
 
+        /* Every answer fits into libnl's buffer: it need not look at each first to learn its size. */
+        nl_socket_disable_msg_peek(n->socket);
+        nl_socket_disable_auto_ack(n->socket); /* see send_batch() */
+
         int fd = nl_socket_get_fd(n->socket);
 
         /* Errors with the kernel's own words, and without a copy of the request. */
@@ -76,6 +83,10 @@ int netlink_new(Netlink **ret) {
 
         *ret = TAKE_PTR(n);
         return 0;
+}
+
+int netlink_descriptor(const Netlink *n) {
+        return nl_socket_get_fd(n->socket);
 }
 
 struct nl_msg *netlink_add(Netlink *n, uint16_t type, int flags, const void *header, size_t size,
@@ -89,7 +100,7 @@ struct nl_msg *netlink_add(Netlink *n, uint16_t type, int flags, const void *hea
 
         struct nl_msg *m = k < 0 || n->n_requests >= NETLINK_BATCH_MAX
                 ? NULL
-                : nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
+                : nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
         if (!m || nlmsg_append(m, (void *) header, size, NLMSG_ALIGNTO) < 0) {
                 if (k < 0)
                         what = NULL;
@@ -102,8 +113,17 @@ struct nl_msg *netlink_add(Netlink *n, uint16_t type, int flags, const void *hea
         return m;
 }
 
+void netlink_tolerate(Netlink *n, int error) {
+        if (!n->failed)
+                n->requests[n->n_requests - 1].tolerated = error;
+}
+
 static int send_batch(Netlink *n, Reply *reply) {
         struct iovec iov[NETLINK_BATCH_MAX];
+
+        /* The kernel takes them in order and tells of failures in any case: so the last one's
+         * acknowledgement is that of all. */
+        nlmsg_hdr(n->requests[n->n_requests - 1].message)->nlmsg_flags |= NLM_F_ACK;
 
         for (size_t i = 0; i < n->n_requests; i++) {
                 struct nl_msg *m = n->requests[i].message;
@@ -135,29 +155,29 @@ static int copy_reason(struct nlmsghdr *h, Reply *reply) {
 }
 
 static int read_message(const Netlink *n, struct nlmsghdr *h, Reply *reply) {
-        if (h->nlmsg_type == RTM_NEWLINK) {
-                const struct ifinfomsg *link = nlmsg_data(h);
-
-                reply->index = link->ifi_index;
-                return 0;
-        }
-
         size_t request = h->nlmsg_seq - reply->first_sequence;
-        if (h->nlmsg_type != NLMSG_ERROR || request >= n->n_requests)
+        int error = 0;
+
+        if (request >= n->n_requests)
+                return 0;
+        if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+                reply->interrupted = true;
+        if (h->nlmsg_type == NLMSG_ERROR)
+                error = ((const struct nlmsgerr *) nlmsg_data(h))->error;
+        else if (h->nlmsg_type != NLMSG_DONE)
+                return reply->handler ? reply->handler(h, reply->userdata) : 0;
+
+        reply->is_complete = request == n->n_requests - 1;
+        if (error == 0 || reply->error != 0 || error == -n->requests[request].tolerated)
                 return 0;
 
-        const struct nlmsgerr *e = nlmsg_data(h);
-        reply->n_acknowledged++;
-        if (e->error == 0 || reply->error != 0)
-                return 0;
-
-        reply->error = e->error;
+        reply->error = error;
         reply->failed = request;
         return copy_reason(h, reply);
 }
 
 static int receive(const Netlink *n, Reply *reply) {
-        while (reply->n_acknowledged < n->n_requests) {
+        while (!reply->is_complete) {
                 struct sockaddr_nl from;
                 _cleanup_free_ unsigned char *buffer = NULL;
 
@@ -202,28 +222,16 @@ static int run(Netlink *n, Reply *reply, char **reterr) {
         return reply->error;
 }
 
-int netlink_run(Netlink *n, char **reterr) {
-        Reply reply = {};
+int netlink_query(Netlink *n, NetlinkHandler handler, void *userdata, char **reterr) {
+        Reply reply = { .handler = handler, .userdata = userdata };
         int r;
 
         r = run(n, &reply, reterr);
         free(reply.reason);
         clear(n);
-        return r;
+        return r >= 0 && reply.interrupted ? -EAGAIN : r;
 }
 
-int netlink_link_index(Netlink *n, const char *name) {
-        const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
-        Reply reply = {};
-        int r;
-
-        struct nl_msg *m =
-                netlink_add(n, RTM_GETLINK, 0, &header, sizeof(header), "find '%s'", name);
-        if (m && nla_put_string(m, IFLA_IFNAME, name) < 0)
-                n->failed = true;
-
-        r = run(n, &reply, NULL);
-        free(reply.reason);
-        clear(n);
-        return r < 0 ? r : reply.index;
+int netlink_run(Netlink *n, char **reterr) {
+        return netlink_query(n, NULL, NULL, reterr);
 }

@@ -30,6 +30,9 @@ DEFINE_CLEANUP(Netlink *, netlink_free);
  */
 int netlink_new(Netlink **ret);
 
+/** netlink_descriptor() - Return: the socket, borrowed. */
+int netlink_descriptor(const Netlink *n);
+
 /**
  * netlink_add() - add a request to the batch
  * @type: RTM_NEWLINK, ...
@@ -43,6 +46,9 @@ int netlink_new(Netlink **ret);
 struct nl_msg *netlink_add(Netlink *n, uint16_t type, int flags, const void *header, size_t size,
         const char *format, ...) _printf_(6, 7);
 
+/** netlink_tolerate() - let @error, an errno, be no failure of the request added last. */
+void netlink_tolerate(Netlink *n, int error);
+
 /**
  * netlink_run() - send the batch and wait for all acknowledgements; empties the batch
  * @reterr: on failure of a request, what failed and the kernel's words for why, owned by
@@ -54,10 +60,13 @@ struct nl_msg *netlink_add(Netlink *n, uint16_t type, int flags, const void *hea
  */
 int netlink_run(Netlink *n, char **reterr);
 
+/* Looks at an answer. What it returns that is negative ends netlink_query(). */
+typedef int (*NetlinkHandler)(struct nlmsghdr *answer, void *userdata);
+
 /**
- * netlink_link_index() - find an interface
- * @name: its name
+ * netlink_query() - as netlink_run(), for requests with answers
+ * @handler: is called for each answer; after an error of its own the socket is of no more use
  *
- * Return: its index, -ENODEV, other negative errno.
+ * Return: as netlink_run(); -EAGAIN if a list (NLM_F_DUMP) may be wrong, as it changed meanwhile.
  */
-int netlink_link_index(Netlink *n, const char *name);
+int netlink_query(Netlink *n, NetlinkHandler handler, void *userdata, char **reterr);

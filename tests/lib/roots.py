@@ -7,6 +7,8 @@ Roots of a release, each a plain directory below CACHE:
                   run-time libraries, no compiler, like a server
   debian-N-build  a copy of it with compilers and headers: spawnlet is built in here,
                   so the machine that runs the tests needs neither compiler nor headers
+  debian-N-vm     another copy with a kernel, for tests/vm
+  debian-N-image  debian-N as an ext4 image, for tests/vm
   debian-N-podman another copy with Podman, which only bench/ asks for
 
 A root is built in a directory of another name and renamed when complete, so a
@@ -41,7 +43,9 @@ HOST_PACKAGES = [
     "libnl-3-200",
     "libnl-route-3-200",
     "libpam-systemd",
+    "nftables",
     "procps",
+    "strace",
     "systemd",
     "systemd-container",
     "systemd-sysv",
@@ -58,6 +62,7 @@ BUILD_PACKAGES_ALL = [
     "libc6-dev",
     "libcmocka-dev",
     "libjansson-dev",
+    "libnftables-dev",
     "libnl-3-dev",
     "libnl-route-3-dev",
     "libsystemd-dev",
@@ -68,6 +73,11 @@ BUILD_PACKAGES_ALL = [
 ]
 
 
+# The cloud kernel has all network interfaces and nf_tables, and ext4 and NVMe built in: so it
+# boots without an initrd. Python is for agent.py.
+VM_PACKAGES = ["kmod", "linux-image-cloud-amd64", "python3", "udev"]
+
+
 def _say(text):
     print(f"[roots] {text}", file=sys.stderr, flush=True)
 
@@ -76,10 +86,10 @@ def _stamp(lines):
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _run(args, log):
+def _run(args, log, **options):
     """Run a set-up command with its output in a log that is shown on failure."""
     with open(log, "ab") as f:
-        done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+        done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=f, stderr=f, **options)
     if done.returncode != 0:
         tail = Path(log).read_text(errors="replace").splitlines()[-30:]
         raise RuntimeError(f"{args[0]} failed with {done.returncode}:\n" + "\n".join(tail))
@@ -119,7 +129,8 @@ def _in_root(root, args, log):
         'set -e; mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; '
         'root=$1; shift; exec chroot "$root" "$@"'
     )
-    env = ["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"]
+    # Without INITRD=No a kernel has one made.
+    env = ["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "INITRD=No"]
     _run(
         ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, "sh", str(root)]
         + env + args,
@@ -160,6 +171,7 @@ def _extended_root(release, name, packages):
             ["apt-get", "install", "-q", "-y", "--no-install-recommends"] + packages,
             log,
         )
+        _in_root(new, ["sh", "-c", "apt-get clean && rm -rf /var/lib/apt/lists/*"], log)
 
     stamp = _stamp(["v1", release] + HOST_PACKAGES + packages)
     return _ensure(f"debian-{release}-{name}", stamp, build)
@@ -168,6 +180,29 @@ def _extended_root(release, name, packages):
 def build_root(release):
     """The root that spawnlet is built in for hosts of this Debian release."""
     return _extended_root(release, "build", BUILD_PACKAGES_ALL + BUILD_PACKAGES[release])
+
+
+def vm_root(release):
+    """The root that virtual machines boot from, with a kernel in /boot."""
+    return _extended_root(release, "vm", VM_PACKAGES)
+
+
+def make_ext4(root, file, size, log):
+    """Make an ext4 file system in an open file, of what is in root."""
+    _run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", str(root), f"/proc/self/fd/{file.fileno()}", size],
+         log, pass_fds=[file.fileno()])
+
+
+def host_image(release):
+    """The host's root as an ext4 image, for who cannot have the directory."""
+    root = host_root(release)
+
+    def build(new, log):
+        new.mkdir()
+        with open(new / "root.ext4", "wb+") as image:
+            make_ext4(root, image, "1G", log)
+
+    return _ensure(f"debian-{release}-image", _stamp(["v1", release] + HOST_PACKAGES), build) / "root.ext4"
 
 
 def podman_root(release):

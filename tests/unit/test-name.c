@@ -165,11 +165,11 @@ static void test_host_interface_fits(void **state) {
         (void) state;
 
         for (size_t i = 0; i < ELEMENTSOF(machines); i++) {
-                char name[IF_NAMESIZE], full[2 + MACHINE_NAME_MAX + 1] = "left over";
+                char name[IF_NAMESIZE], full[INTERFACE_FULL_NAME_MAX] = "left over";
                 _cleanup_free_ char *expected = NULL;
 
                 assert_int_equal(str_format(&expected, "c-%s", machines[i]), 0);
-                host_interface_name(machines[i], name, full);
+                host_interface_name(machines[i], NULL, name, full);
                 assert_string_equal(name, expected);
                 assert_string_equal(full, "");
         }
@@ -183,17 +183,17 @@ static void test_host_interface_is_shortened(void **state) {
         (void) state;
 
         for (size_t i = 0; i < ELEMENTSOF(machines); i++) {
-                char full[2 + MACHINE_NAME_MAX + 1], again[IF_NAMESIZE];
+                char full[INTERFACE_FULL_NAME_MAX], again[IF_NAMESIZE];
                 _cleanup_free_ char *expected = NULL;
 
                 assert_int_equal(str_format(&expected, "c-%s", machines[i]), 0);
-                host_interface_name(machines[i], names[i], full);
+                host_interface_name(machines[i], NULL, names[i], full);
                 assert_string_equal(full, expected);
                 assert_int_equal(strlen(names[i]), IF_NAMESIZE - 1);
                 assert_memory_equal(names[i], expected, 11);
                 assert_true(interface_name_is_valid(names[i]));
 
-                host_interface_name(machines[i], again, full);
+                host_interface_name(machines[i], NULL, again, full);
                 assert_string_equal(again, names[i]);
                 for (size_t k = 0; k < i; k++)
                         assert_string_not_equal(names[i], names[k]);
@@ -212,10 +212,10 @@ static void test_shortened_names_differ(void **state) {
 
         for (int i = 0; i < N; i++) {
                 char machine[MACHINE_NAME_MAX + 1], name[IF_NAMESIZE],
-                        full[2 + MACHINE_NAME_MAX + 1];
+                        full[INTERFACE_FULL_NAME_MAX];
 
                 (void) snprintf(machine, sizeof(machine), "customer-container-%i", i);
-                host_interface_name(machine, name, full);
+                host_interface_name(machine, NULL, name, full);
                 assert_int_equal(strv_extend(&names, name), 0);
         }
 
@@ -225,14 +225,35 @@ static void test_shortened_names_differ(void **state) {
 }
 
 static void test_owner_name(void **state) {
-        char name[10 + MACHINE_NAME_MAX + 1];
+        char name[OWNER_NAME_MAX];
 
         (void) state;
 
-        owner_name("web", name);
+        owner_name("web", NULL, name);
         assert_string_equal(name, "container-web");
-        owner_name(NAME_OF_64, name);
+        owner_name(NAME_OF_64, NULL, name);
         assert_string_equal(name, "container-" NAME_OF_64);
+        owner_name("web", "db", name);
+        assert_string_equal(name, "container-web:db");
+}
+
+static void test_further_pairs(void **state) {
+        char name[IF_NAMESIZE], full[INTERFACE_FULL_NAME_MAX], owner[OWNER_NAME_MAX];
+
+        (void) state;
+
+        host_interface_name("web", "db", name, full);
+        assert_string_equal(name, "c-web-db");
+        assert_string_equal(full, "");
+        host_interface_name("web-frontend", "storage", name, full);
+        assert_int_equal(strlen(name), IF_NAMESIZE - 1);
+        assert_string_equal(full, "c-web-frontend-storage");
+
+        /* The longest of both. */
+        host_interface_name(NAME_OF_64, "a23456789012345", name, full);
+        assert_string_equal(full, "c-" NAME_OF_64 "-a23456789012345");
+        owner_name(NAME_OF_64, "a23456789012345", owner);
+        assert_string_equal(owner, "container-" NAME_OF_64 ":a23456789012345");
 }
 
 static void test_hash(void **state) {
@@ -256,6 +277,7 @@ int main(void) {
                 cmocka_unit_test(test_host_interface_is_shortened),
                 cmocka_unit_test(test_shortened_names_differ),
                 cmocka_unit_test(test_owner_name),
+                cmocka_unit_test(test_further_pairs),
                 cmocka_unit_test(test_hash),
         };
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What `systemctl status` shows of a unit as its status. A message in the journal may be pushed out
+ * of there by later ones, such as those of a restart; the status stays.
+ */
+
+/**
+ * notify_status() - set the status of the unit that this process is of
+ * @text: one line
+ *
+ * sd_notify(3) does the same; it comes with a library whose loading takes as long as all else that a
+ * helper does. Without a service manager nothing happens.
+ */
+void notify_status(const char *text);
