@@ -15,9 +15,11 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "common/base/address.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
+#include "common/base/notify.h"
 #include "common/kernel/machine.h"
 #include "common/kernel/root.h"
 
@@ -26,6 +28,22 @@
 /* Users above this are people, who have no business in a container; login.defs(5), UID_MIN. */
 #define SYSTEM_UID_MAX 999
 #define NOBODY_UID 65534
+
+/* The name servers of the host's systemd-resolved; systemd-resolved.service(8), /ETC/RESOLV.CONF. */
+#define RESOLVED_UPLINK "/run/systemd/resolve/resolv.conf"
+
+/* What nss-spawnlet reads, on the host and in every container. */
+#define HOSTS_DIR SPAWNLET_RUN_DIR "/hosts"
+
+/* The files that systemd-nspawn(1), --resolv-conf=, takes. */
+static const struct {
+        const char *kind, *path;
+} resolv_sources[] = {
+        { "host", "/etc/resolv.conf" },
+        { "static", "/usr/lib/systemd/resolv.conf" },
+        { "uplink", RESOLVED_UPLINK },
+        { "stub", "/run/systemd/resolve/stub-resolv.conf" },
+};
 
 /* Where the parts of a merged /usr are linked from. */
 static const char *const usr_links[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
@@ -48,7 +66,6 @@ static const char *const etc_copies[] = {
         "locale.conf",
         "login.defs",
         "mime.types",
-        "nsswitch.conf",
         "pam.conf",
         "pam.d",
         "pki/ca-trust",
@@ -79,6 +96,13 @@ static const char *const system_names[_SYSTEM_MAX] = {
         [SYSTEM_OF_HOST] = "host",
         [SYSTEM_NIX] = "nix",
 };
+
+static const char *parse_resolv_source(const char *s) {
+        for (size_t i = 0; i < ELEMENTSOF(resolv_sources); i++)
+                if (strcmp(resolv_sources[i].kind, s) == 0)
+                        return resolv_sources[i].path;
+        return NULL;
+}
 
 static System parse_system(const char *s) {
         for (System i = 0; i < _SYSTEM_MAX; i++)
@@ -355,6 +379,60 @@ static int make_hosts(int root, const char *machine) {
         return r < 0 ? log_oom() : make_file(root, "etc/hosts", text, 0644);
 }
 
+/* Where "spawnlet" belongs in a line "hosts:" of nsswitch.conf(5): behind "files", or first where
+ * an action before "files" could end the search. Return: NULL if the line has it, or is another. */
+static const char *place_in_hosts(const char *line, size_t n) {
+        const char *end = line + n, *p = line + strspn(line, " \t"), *first, *behind_files = NULL;
+        bool has_action = false;
+
+        first = p = str_starts_with(p, "hosts:");
+        if (!p)
+                return NULL;
+
+        for (size_t k; p < end && *p != '#'; p += MAX(k, (size_t) 1)) {
+                k = MIN(strcspn(p, " \t[]#"), (size_t) (end - p));
+                if (k == strlen("spawnlet") && strncmp(p, "spawnlet", k) == 0)
+                        return NULL;
+                if (k == strlen("files") && strncmp(p, "files", k) == 0 && !has_action)
+                        behind_files = p + k;
+                has_action = has_action || *p == '[';
+        }
+
+        return behind_files ? behind_files : first;
+}
+
+/*
+ * The host's, with the module for the names of other containers, also where the host itself does
+ * not use it; nss-spawnlet(8). The content, not the link that it is on some distributions.
+ */
+static int make_nsswitch(int root) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_str_ Str s = {};
+        int r;
+
+        r = file_read(AT_FDCWD, "/etc/nsswitch.conf", HOST_FILE_MAX, &text, NULL);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return log_error_errno(r, "Failed to read '/etc/nsswitch.conf': %m");
+
+        for (const char *line = text; *line;) {
+                size_t n = strcspn(line, "\n");
+                const char *place = place_in_hosts(line, n);
+                size_t before = place ? (size_t) (place - line) : 0;
+
+                str_append_n(&s, line, before);
+                if (place)
+                        str_append(&s, " spawnlet");
+                n += line[n] == '\n';
+                str_append_n(&s, line + before, n - before);
+                line += n;
+        }
+
+        return str_error(&s) < 0 ? log_oom()
+                                 : make_file(root, "etc/nsswitch.conf", s.data ? s.data : "", 0644);
+}
+
 static int prepare_host(int root, const char *machine, const char *machine_id) {
         static const struct {
                 const char *path;
@@ -379,6 +457,8 @@ static int prepare_host(int root, const char *machine, const char *machine_id) {
                 r = make_hosts(root, machine);
         if (r >= 0)
                 r = copy_etc(root);
+        if (r >= 0)
+                r = make_nsswitch(root);
         if (r >= 0)
                 r = copy_accounts(root);
         return r < 0 ? r : mark_updated(root);
@@ -473,13 +553,30 @@ static int prepare(const char *machine, const char *path, System system, const c
 }
 
 /*
- * The resolv.conf of DNS= and Search=, on the host: the unit binds it over the container's own,
- * whose place inside the container may have made a link.
+ * A container's resolv.conf, on the host: the unit binds it over the container's own, whose place
+ * inside the container may have made a link.
  */
-static int write_resolv_conf(const char *machine, char *const *servers, char *const *domains) {
+static int write_resolv_conf(const char *machine, const Str *text) {
         _cleanup_close_ int directory = -EBADF;
-        _cleanup_str_ Str s = {};
         int r;
+
+        if (str_error(text) < 0)
+                return log_oom();
+
+        r = mkdir_parents(SPAWNLET_RESOLV_DIR, 0755);
+        if (r >= 0) {
+                directory = open(SPAWNLET_RESOLV_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                r = directory < 0 ? -errno
+                                  : file_replace(directory, machine, text->data, text->len, 0644);
+        }
+        return r < 0
+                ? log_error_errno(r, "Failed to write '" SPAWNLET_RESOLV_DIR "/%s': %m", machine)
+                : 0;
+}
+
+/* That of DNS= and Search=. */
+static int make_resolv_conf(const char *machine, char *const *servers, char *const *domains) {
+        _cleanup_str_ Str s = {};
 
         str_append(
                 &s, "# Written by spawnlet for DNS= and Search= of the container's definition.\n");
@@ -489,17 +586,122 @@ static int write_resolv_conf(const char *machine, char *const *servers, char *co
                 str_appendf(&s, "%s%s", domain == domains ? "search " : " ", *domain);
         if (domains)
                 str_append(&s, "\n");
-        if (str_error(&s) < 0)
-                return log_oom();
 
-        r = mkdir_parents(SPAWNLET_RESOLV_DIR, 0755);
-        if (r >= 0) {
-                directory = open(SPAWNLET_RESOLV_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                r = directory < 0 ? -errno : file_replace(directory, machine, s.data, s.len, 0644);
+        return write_resolv_conf(machine, &s);
+}
+
+/* Whether a name server can be reached from another network namespace: not so on an address that
+ * is each namespace's own, or only on one link of the host. */
+static bool name_server_is_of_use(const char *server) {
+        Address a;
+
+        return address_parse(server, &a, NULL) >= 0 && address_is_host(&a) &&
+                (a.family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&a.in6));
+}
+
+/* The next word of a line, after @p. Return: its length, 0 at the end. */
+static size_t next_word(const char **p) {
+        *p += strspn(*p, " \t\r");
+        return strcspn(*p, " \t\r\n");
+}
+
+/* Take over the name servers of a resolv.conf(5) that are of use. Return: whether there are any. */
+static bool append_name_servers(Str *s, const char *text) {
+        bool found = false;
+
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+                const char *p = line;
+                char server[INET6_ADDRSTRLEN];
+                size_t n = next_word(&p);
+
+                if (p != line || n != strlen("nameserver") || strncmp(p, "nameserver", n) != 0)
+                        continue;
+
+                p += n;
+                n = next_word(&p);
+                if (n >= sizeof(server))
+                        continue;
+                (void) snprintf(server, sizeof(server), "%.*s", (int) n, p);
+                if (name_server_is_of_use(server)) {
+                        str_append_all(s, "nameserver ", server, "\n");
+                        found = true;
+                }
         }
-        return r < 0
-                ? log_error_errno(r, "Failed to write '" SPAWNLET_RESOLV_DIR "/%s': %m", machine)
-                : 0;
+
+        return found;
+}
+
+/* Take over the other lines of a resolv.conf(5).
+ * @trust: whether its own name servers are used, which is what the option trust-ad is about */
+static void append_resolv_options(Str *s, const char *text, bool trust) {
+        static const char *const keywords[] = { "domain", "search", "sortlist", "options" };
+
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+                bool known = false;
+                const char *p = line;
+                size_t n = next_word(&p);
+
+                for (size_t i = 0; p == line && i < ELEMENTSOF(keywords); i++)
+                        known = known ||
+                                (n == strlen(keywords[i]) && strncmp(p, keywords[i], n) == 0);
+                if (!known)
+                        continue;
+
+                str_append_n(s, p, n);
+                for (p += n; (n = next_word(&p)) > 0; p += n)
+                        if (trust || n != strlen("trust-ad") || strncmp(p, "trust-ad", n) != 0) {
+                                str_append_char(s, ' ');
+                                str_append_n(s, p, n);
+                        }
+                str_append_char(s, '\n');
+        }
+}
+
+/* A resolv.conf(5) of the host; nothing where there is none. */
+static int read_resolv_conf(const char *path, char **ret) {
+        int r = file_read(AT_FDCWD, path, HOST_FILE_MAX, ret, NULL);
+
+        if (r == -ENOENT) {
+                *ret = strdup("");
+                return *ret ? 0 : log_oom();
+        }
+        return r < 0 ? log_error_errno(r, "Failed to read '%s': %m", path) : 0;
+}
+
+/*
+ * That of the host as ResolvConf= names it, for a network of the container's own. Resolvers that
+ * listen on a loopback address, such as 127.0.0.53, are left out: there it is the container's, and
+ * nobody listens. systemd-resolved, if it is one of them, keeps the servers that it asks itself in
+ * a file.
+ */
+static int copy_resolv_conf(const char *machine, const char *source) {
+        _cleanup_free_ char *text = NULL, *uplink = NULL;
+        _cleanup_str_ Str s = {};
+        bool own;
+        int r;
+
+        r = read_resolv_conf(source, &text);
+        if (r < 0)
+                return r;
+
+        str_append_all(&s, "# Written by spawnlet from '", source, "' of the host.\n");
+        own = append_name_servers(&s, text);
+        if (!own) {
+                r = read_resolv_conf(RESOLVED_UPLINK, &uplink);
+                if (r < 0)
+                        return r;
+                if (!append_name_servers(&s, uplink)) {
+                        log_error("No name server that the container can reach is in '%s' or "
+                                  "'" RESOLVED_UPLINK "': one on a loopback or link-local address "
+                                  "answers on the host alone. Remove ResolvConf=, and set DNS= in "
+                                  "[Network].",
+                                source);
+                        return -ENOENT;
+                }
+        }
+        append_resolv_options(&s, text, own);
+
+        return write_resolv_conf(machine, &s);
 }
 
 /* Let machinectl find a root that is elsewhere. */
@@ -528,7 +730,10 @@ static void help(void) {
                "                      host's /usr (host), or one of a NixOS profile (nix)\n"
                "     --machine-id=ID  With --system=host, the machine ID where there is none yet\n"
                "     --dns=ADDRESS    Name server for a resolv.conf, may be repeated\n"
-               "     --search=DOMAIN  Search domain for it, may be repeated\n\n"
+               "     --search=DOMAIN  Search domain for it, may be repeated\n"
+               "     --resolv-conf=KIND\n"
+               "                      Make a resolv.conf of the host's: host, static, uplink or\n"
+               "                      stub as in systemd-nspawn(1), without loopback addresses\n\n"
                "NAME is the definition's: NAME or TEMPLATE@INSTANCE. Called by the container's\n"
                "unit; see spawnlet.container(5).\n",
                 program_invocation_short_name);
@@ -541,6 +746,7 @@ typedef struct Arguments {
         System system;
         const char *machine_id;
         char **servers, **domains; /* of resolv.conf */
+        const char *resolv_source; /* or the file that it is made of */
 } Arguments;
 
 static void arguments_done(Arguments *a) {
@@ -558,6 +764,7 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
                 { "machine-id", required_argument, NULL, 'm' },
                 { "dns", required_argument, NULL, 'd' },
                 { "search", required_argument, NULL, 'S' },
+                { "resolv-conf", required_argument, NULL, 'R' },
                 {},
         };
 
@@ -589,6 +796,14 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
                         if (strv_extend(&a->domains, optarg) < 0)
                                 return log_oom();
                         break;
+                case 'R':
+                        a->resolv_source = parse_resolv_source(optarg);
+                        if (!a->resolv_source)
+                                return log_error_errno(EINVAL,
+                                        "--resolv-conf=%s: not one of host, static, uplink and "
+                                        "stub",
+                                        optarg);
+                        break;
                 default:
                         return -EINVAL;
                 }
@@ -613,7 +828,15 @@ static int run(const Arguments *a) {
                 return log_error_errno(
                         r, "Failed to make a file in '" SPAWNLET_STARTED_DIR "': %m");
 
-        r = a->servers || a->domains ? write_resolv_conf(machine, a->servers, a->domains) : 0;
+        /* Every container has it mounted, also on a host whose containers have no network. */
+        r = mkdir_parents(HOSTS_DIR, 0755);
+        if (r < 0)
+                return log_error_errno(r, "Failed to make '" HOSTS_DIR "': %m");
+
+        if (a->resolv_source)
+                r = copy_resolv_conf(machine, a->resolv_source);
+        else if (a->servers || a->domains)
+                r = make_resolv_conf(machine, a->servers, a->domains);
         if (r < 0 || a->image)
                 return r;
 
@@ -626,6 +849,7 @@ int main(int argc, char *argv[]) {
         int r;
 
         log_setup("spawnlet-root", log_target_of_service());
+        log_on_error(notify_status);
         umask(0);
 
         r = parse_argv(argc, argv, &arguments);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * nss-spawnlet: NAME.containers resolves on the host to the addresses of container NAME.
+ * nss-spawnlet: NAME.containers resolves to the addresses of container NAME, on the host and in
+ * its containers.
  *
- * The network helper knows the addresses before the container's init runs, and leaves them
- * in the file NAME in SPAWNLET_HOSTS_DIR: one address per line, as inet_pton(3) reads it,
- * put in place by rename(2). This module for the "hosts" database of nsswitch.conf(5) reads
- * these files. nss-mymachines asks machined over D-Bus, for bare names; this works without a
- * daemon and a bus, hence also early at boot and in a sandbox, and cannot deadlock.
+ * The network helper knows the addresses before the container's init runs, and leaves them in the
+ * file NAME in the host's /run/spawnlet/hosts: one address per line, as inet_pton(3) reads it, put
+ * in place by rename(2). Each container has this directory read-only below /run/host. This module
+ * for the "hosts" database of nsswitch.conf(5) reads these files. nss-mymachines asks machined over
+ * D-Bus, for bare names; this works without a daemon and a bus, hence also early at boot and in a
+ * sandbox, and cannot deadlock.
  *
  * The module is loaded into processes that know nothing of it, privileged ones among them:
  *
@@ -42,10 +44,16 @@
 
 #include "common/base/name.h"
 
-/* The unit test has its own. */
-#ifndef SPAWNLET_HOSTS_DIR
-#define SPAWNLET_HOSTS_DIR SPAWNLET_RUN_DIR "/hosts"
+/*
+ * Where the files are, in the order of the search: those of containers that run here, then, in a
+ * container, those of its host. So a container that has containers resolves its own and its
+ * siblings, and its own where both have one of that name. The unit test has its own directories.
+ */
+#ifndef HOSTS_DIRECTORIES
+#define HOSTS_DIRECTORIES SPAWNLET_RUN_DIR "/hosts", "/run/host/spawnlet/hosts"
 #endif
+
+static const char *const hosts_directories[] = { HOSTS_DIRECTORIES };
 
 #define DOMAIN_SUFFIX ".containers"
 #define DOMAIN_SUFFIX_LENGTH (sizeof(DOMAIN_SUFFIX) - 1)
@@ -271,44 +279,68 @@ static bool hosts_find_ignoring_case(DIR *dir, char *name) {
         return true;
 }
 
-static int host_find_by_name(const char *host_name, Host *ret) {
-        PROTECT_ERRNO;
+static bool error_is_shortage(int r) {
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/* Whether a search ends with @r: the container was found, though maybe of no use, or nobody can
+ * tell whether it would be. */
+static bool search_ends(int r) {
+        return r != -ENOENT;
+}
+
+/* Return: NULL with *reterr set, to -ENOENT where there are just no containers to be seen. */
+static DIR *hosts_open(const char *path, int *reterr) {
+        DIR *dir = opendir(path);
+
+        if (!dir)
+                *reterr = error_is_shortage(-errno) ? -errno : -ENOENT;
+        return dir;
+}
+
+static int hosts_find_by_name(const char *path, const char *wanted, Host *ret) {
         char name[MACHINE_NAME_MAX + 1];
         int r;
 
-        if (!machine_name_from_host_name(host_name, name))
-                return -ENOENT;
-
-        _cleanup_closedir_ DIR *dir = opendir(SPAWNLET_HOSTS_DIR);
+        _cleanup_closedir_ DIR *dir = hosts_open(path, &r);
         if (!dir)
-                return -errno;
-
-        r = host_load(dirfd(dir), name, ret);
-        if (r != -ENOENT)
                 return r;
 
+        r = host_load(dirfd(dir), wanted, ret);
+        if (search_ends(r))
+                return r;
+
+        memcpy(name, wanted, strlen(wanted) + 1);
         if (!hosts_find_ignoring_case(dir, name))
                 return -ENOENT;
 
         return host_load(dirfd(dir), name, ret);
 }
 
-static bool error_is_shortage(int r) {
-        return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+static int host_find_by_name(const char *host_name, Host *ret) {
+        PROTECT_ERRNO;
+        char name[MACHINE_NAME_MAX + 1];
+        int r = -ENOENT;
+
+        if (!machine_name_from_host_name(host_name, name))
+                return -ENOENT;
+
+        for (size_t i = 0; i < ELEMENTSOF(hosts_directories) && !search_ends(r); i++)
+                r = hosts_find_by_name(hosts_directories[i], name, ret);
+        return r;
 }
 
-static int host_find_by_address(const Address *address, Host *ret) {
-        PROTECT_ERRNO;
+static int hosts_find_by_address(const char *path, const Address *address, Host *ret) {
         const char *name;
         unsigned n_entries = 0;
+        int r;
 
-        _cleanup_closedir_ DIR *dir = opendir(SPAWNLET_HOSTS_DIR);
+        _cleanup_closedir_ DIR *dir = hosts_open(path, &r);
         if (!dir)
-                return -errno;
+                return r;
 
         while ((name = hosts_next(dir, &n_entries))) {
-                int r = host_load(dirfd(dir), name, ret);
-
+                r = host_load(dirfd(dir), name, ret);
                 if (error_is_shortage(r))
                         return r;
                 if (r < 0)
@@ -320,6 +352,15 @@ static int host_find_by_address(const Address *address, Host *ret) {
         }
 
         return -ENOENT;
+}
+
+static int host_find_by_address(const Address *address, Host *ret) {
+        PROTECT_ERRNO;
+        int r = -ENOENT;
+
+        for (size_t i = 0; i < ELEMENTSOF(hosts_directories) && !search_ends(r); i++)
+                r = hosts_find_by_address(hosts_directories[i], address, ret);
+        return r;
 }
 
 /* Answers: they live in the caller's buffer, of any size and alignment */

@@ -317,6 +317,43 @@ static int check_veths(const Definition *d, Diags *diags) {
         return 0;
 }
 
+static bool has_local_address(const Definition *d, int family) {
+        for (const Setting *s = NULL; (s = definition_next(d, KEY_LOCAL_ADDRESS, s));)
+                if (family == AF_UNSPEC || family_of(s->value) == family)
+                        return true;
+        return false;
+}
+
+/* What is forwarded, or rewritten, needs an address of eth0. */
+static int check_forwards(const Definition *d, Diags *diags) {
+        const Setting *masquerade = in_force(d, KEY_MASQUERADE);
+        const char *error;
+        Port port;
+        int r = 0;
+
+        for (const Setting *s = NULL; r >= 0 && (s = definition_next(d, KEY_PORT, s));) {
+                int family = AF_UNSPEC;
+
+                if (port_parse(s->value, &port, &error) < 0)
+                        continue; /* was said when it was read */
+                if (port.host)
+                        family = memchr(port.host, ':', port.host_size) ? AF_INET6 : AF_INET;
+                if (port.host && port.host_size == 3 && memcmp(port.host, "::1", 3) == 0)
+                        r = complain(diags, s, "use 127.0.0.1, or no address for all",
+                                "the kernel cannot forward what comes to ::1");
+                else if (!has_local_address(d, family))
+                        r = complain(diags, s, "add a LocalAddress=",
+                                family == AF_UNSPEC
+                                        ? "the container has no address to forward to"
+                                        : "the container has no address of this family");
+        }
+
+        if (r >= 0 && masquerade && !has_local_address(d, AF_UNSPEC))
+                r = complain(diags, masquerade,
+                        "add a LocalAddress=", "the container has no address to masquerade");
+        return r;
+}
+
 /* Whoever joins a namespace finds its interfaces as they are. */
 static int check_joined(const Definition *d, const Setting *join, Diags *diags) {
         const char *other = str_starts_with(join->value, "container:");
@@ -374,6 +411,8 @@ static int check_network(const Definition *d, Diags *diags) {
                 r = check_gateways(d, diags);
         if (r >= 0)
                 r = check_interfaces(d, diags);
+        if (r >= 0 && definition_network(d) == NETWORK_OWN)
+                r = check_forwards(d, diags);
         return r < 0 ? r : check_veths(d, diags);
 }
 
@@ -412,6 +451,9 @@ int check_definition(const Definition *d, Diags *diags) {
 typedef enum ClaimKind {
         CLAIM_MACHINE,   /* a name for machined */
         CLAIM_NAMESPACE, /* the network namespace of another; looked up among the machines */
+        CLAIM_PAIR,      /* the name of a [Veth NAME] on the host; looked up there, too */
+        CLAIM_ZONE,      /* a zone, whose addresses are to be the same with all members */
+        CLAIM_INTERFACE, /* an interface that moves into the container */
         CLAIM_ADDRESS,
         CLAIM_MAC,
         CLAIM_PORT_TCP,
@@ -424,7 +466,8 @@ struct Claim {
         char *what;     /* the thing; it holds the next three strings, too */
         const char *definition, *file, *value;
         const char *section; /* with the name of a [Veth NAME] */
-        const char *segment; /* the bridge that an address or Ethernet address is on; "" for none */
+        const char *segment; /* the bridge that an address or Ethernet address is on, "" for none;
+                                the addresses of a zone */
         const Key *key;      /* NULL for the whole file */
         unsigned line, column;
         bool at_boot;
@@ -502,6 +545,53 @@ static const char *segment_of(const Definition *d, const Setting *s) {
         return bridge ? bridge->value : NULL;
 }
 
+/* The host's addresses in a zone are the bridge's: all that give some have to give the same. */
+static int add_zone_claim(Claims *c, const Definition *d, const Setting *s) {
+        const KeyId id = s->veth ? KEY_VETH_HOST_ADDRESS : KEY_HOST_ADDRESS;
+        _cleanup_strv_ char **addresses = NULL;
+        _cleanup_str_ Str text = {};
+        int r;
+
+        for (const Setting *a = NULL; (a = s->veth ? definition_veth_next(d, s->veth, id, a)
+                                                   : definition_next(d, id, a));) {
+                char buffer[INET6_ADDRSTRLEN];
+                Address address;
+
+                if (address_parse(a->value, &address, NULL) < 0)
+                        continue; /* was said when it was read */
+                r = strv_extendf(
+                        &addresses, "%s/%u ", address_format(&address, buffer), address.prefix);
+                if (r < 0)
+                        return r;
+        }
+
+        if (!addresses)
+                return 0;
+        strv_sort(addresses);
+        STRV_FOREACH(a, addresses)
+                str_append(&text, *a);
+        r = str_error(&text);
+        return r < 0
+                ? r
+                : add_claim(c, (Claim){ .kind = CLAIM_ZONE, .segment = text.data }, d, s->value, s);
+}
+
+/* c-NAME-PAIR is c-NAME of a container that is called NAME-PAIR. */
+static int add_pair_claims(Claims *c, const Definition *d) {
+        STRV_FOREACH(v, d->veths) {
+                _cleanup_free_ char *machine = NULL;
+                int r;
+
+                r = str_join(&machine, d->machine, "-", *v);
+                if (r >= 0)
+                        r = add_claim(c, (Claim){ .kind = CLAIM_PAIR }, d, machine, NULL);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
         Claim new = { .segment = segment_of(d, s) };
         char text[INET6_ADDRSTRLEN];
@@ -532,6 +622,14 @@ static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
                 (void) snprintf(text, sizeof(text), "%.*s", (int) port.host_size,
                         port.host ? port.host : "");
                 return add_claim(c, new, d, text, s);
+        case TYPE_INTERFACE_PAIR:
+                new.kind = CLAIM_INTERFACE;
+                if (key_id(s->key) != KEY_INTERFACE)
+                        return 0;
+                (void) snprintf(text, sizeof(text), "%.*s", (int) strcspn(s->value, ":"), s->value);
+                return add_claim(c, new, d, text, s);
+        case TYPE_ZONE:
+                return add_zone_claim(c, d, s);
         case TYPE_NAMESPACE:
                 new.kind = CLAIM_NAMESPACE;
                 return add_claim(c, new, d, s->value + strlen("container:"), s);
@@ -551,7 +649,7 @@ int claims_add(Claims *c, const Definition *d) {
         for (size_t i = 0; r >= 0 && i < d->n_settings; i++)
                 if (d->settings[i].key)
                         r = add_setting_claim(c, d, &d->settings[i]);
-        return r;
+        return r < 0 ? r : add_pair_claims(c, d);
 }
 
 static int compare_claims(const void *a, const void *b) {
@@ -581,6 +679,8 @@ static bool meet(const Claim *a, const Claim *b) {
                 return !*a->segment || !*b->segment || strcmp(a->segment, b->segment) == 0;
         case CLAIM_MAC:
                 return strcmp(a->segment, b->segment) == 0;
+        case CLAIM_ZONE:
+                return strcmp(a->segment, b->segment) != 0;
         case CLAIM_PORT_TCP:
         case CLAIM_PORT_UDP:
                 return a->first <= b->last && b->first <= a->last &&
@@ -603,6 +703,7 @@ static Place place_of(const Claim *c) {
 static int report(const Claim *here, const Claim *there, Diags *diags) {
         static const char *const things[] = {
                 [CLAIM_MACHINE] = "machine name",
+                [CLAIM_INTERFACE] = "interface",
                 [CLAIM_ADDRESS] = "address",
                 [CLAIM_MAC] = "Ethernet address",
                 [CLAIM_PORT_TCP] = "port",
@@ -614,6 +715,11 @@ static int report(const Claim *here, const Claim *there, Diags *diags) {
 
         if (there->line > 0)
                 (void) snprintf(line, sizeof(line), ":%u", there->line);
+        if (here->kind == CLAIM_ZONE)
+                return diags_add(diags, error ? SEVERITY_ERROR : SEVERITY_WARNING, &place,
+                        "all members of a zone that have a HostAddress= have the same",
+                        "other addresses of the host in this zone than '%s' has in %s%s",
+                        there->definition, there->file, line);
         return diags_add(diags, error ? SEVERITY_ERROR : SEVERITY_WARNING, &place,
                 error ? NULL : "they cannot run at the same time",
                 "the same %s as that of '%s' in %s%s", things[here->kind], there->definition,
@@ -625,6 +731,18 @@ static bool is_beyond(const Claim *a, const Claim *b) {
         if (a->kind != b->kind)
                 return true;
         return a->kind >= CLAIM_PORT_TCP ? b->first > a->last : strcmp(a->what, b->what) != 0;
+}
+
+static int check_pair(const Claims *c, const Claim *claim, Diags *diags) {
+        const Place place = place_of(claim);
+
+        for (size_t i = 0; i < c->n && c->items[i].kind == CLAIM_MACHINE; i++)
+                if (strcmp(c->items[i].what, claim->what) == 0 &&
+                        c->items[i].network == NETWORK_OWN)
+                        return diags_add(diags, SEVERITY_ERROR, &place, "rename the pair",
+                                "'c-%s' would be the interface of '%s' in %s, too", claim->what,
+                                c->items[i].definition, c->items[i].file);
+        return 0;
 }
 
 static int check_reference(const Claims *c, const Claim *claim, Diags *diags) {
@@ -652,9 +770,10 @@ int claims_check(Claims *c, const char *name, Diags *diags) {
                 Claim *a = &c->items[i];
                 int r = 0;
 
-                if (a->kind == CLAIM_NAMESPACE) {
+                if (a->kind == CLAIM_NAMESPACE || a->kind == CLAIM_PAIR) {
                         if (!name || strcmp(name, a->definition) == 0)
-                                r = check_reference(c, a, diags);
+                                r = a->kind == CLAIM_PAIR ? check_pair(c, a, diags)
+                                                          : check_reference(c, a, diags);
                         if (r < 0)
                                 return r;
                         continue;

@@ -191,7 +191,8 @@ static int read_veth_section(Reader *r, const IniLine *l, const char *name) {
 
         if (!interface_name_is_valid(name))
                 return diags_add(r->diags, SEVERITY_ERROR, &place,
-                        "at most 15 characters, no '/', ':', '%' or blank",
+                        "at most 15 characters, no '/', ':', '%', '\\', '*', quotation mark or "
+                        "blank",
                         "'%s' is not the name of an interface", name);
         if (strcmp(name, "eth0") == 0 || strcmp(name, "lo") == 0)
                 return diags_add(r->diags, SEVERITY_ERROR, &place,
@@ -203,9 +204,6 @@ static int read_veth_section(Reader *r, const IniLine *l, const char *name) {
                         return diags_add(
                                 r->diags, SEVERITY_ERROR, &place, NULL, "more than 64 pairs");
                 e = strv_extend(&r->definition->veths, name);
-                if (e >= 0)
-                        e = diags_add(r->diags, SEVERITY_ERROR, &place, "remove this section",
-                                DEFINITION_PLANNED);
         }
         r->section = key_section(SECTION_VETH);
         r->veth = find_veth(r->definition, name);

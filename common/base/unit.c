@@ -6,6 +6,7 @@
 #include "common/base/parse.h"
 #include "common/base/word.h"
 #include "config.h"
+#include "units/networkd.h"
 
 #define UNIT_SIZE_USUAL 4000 /* bytes, allocated at once */
 
@@ -169,6 +170,57 @@ static void append_instance(Str *s, const Definition *d) {
                 str_append(s, "%i");
 }
 
+/* The unit of a network interface, systemd.device(5). @name is escaped as unit names are. */
+static void append_device_unit(Str *s, const char *name) {
+        str_append(s, "sys-subsystem-net-devices-");
+        for (const char *p = name; *p; p++) {
+                const char c[] = { *p, '\0' };
+
+                if (str_span_alnum(c, ":_.") == 1 && (*p != '.' || p != name))
+                        str_append_char(s, *p);
+                else
+                        str_appendf(s, "\\x%02x", (unsigned char) *p);
+        }
+        str_append(s, ".device");
+}
+
+/* Interfaces of the host that have to be there first. */
+static void append_interfaces(Str *s, const Definition *d) {
+        _cleanup_strv_ char **names = NULL;
+
+        for (size_t i = 0; i < d->n_settings && !definition_is_template(d); i++) {
+                const Setting *o = &d->settings[i];
+                _cleanup_free_ char *name = NULL;
+
+                if (!o->key ||
+                        (o->key->type != TYPE_INTERFACE && o->key->type != TYPE_INTERFACE_PAIR))
+                        continue;
+                name = strndup(o->value, strcspn(o->value, ":"));
+                if (!name || (!strv_contains(names, name) && strv_extend(&names, name) < 0)) {
+                        s->failed = true;
+                        return;
+                }
+        }
+
+        for (unsigned i = 0; names && i < 2; i++) {
+                str_append(s, i == 0 ? "Wants=" : "After=");
+                STRV_FOREACH(name, names) {
+                        if (name != names)
+                                str_append_char(s, ' ');
+                        append_device_unit(s, *name);
+                }
+                str_append_char(s, '\n');
+        }
+}
+
+/* What repairs the network after a firewall, say, has been restarted, is there first. */
+static void append_repair(Str *s, const Definition *d) {
+        if (definition_network(d) == NETWORK_OWN)
+                str_append(s,
+                        "Wants=spawnlet-repair.service\n"
+                        "After=spawnlet-repair.service\n");
+}
+
 /* Whoever joins another container's network lives and dies with it. */
 static void append_joined(Str *s, const Definition *d) {
         const char *namespace = definition_value(d, KEY_NAMESPACE);
@@ -199,30 +251,81 @@ static void append_unit_section(Str *s, const Definition *d, const char *root) {
                 "PartOf=machines.target\n"
                 "Before=machines.target\n"
                 "After=network.target\n");
+        append_repair(s, d);
+        append_interfaces(s, d);
         append_joined(s, d);
         append_mounts_for(s, d, root);
         append_pass_through(s, d, "Unit");
 }
 
-static void append_network(Str *s, const Definition *d) {
+/* The options of a pair; those of eth0 come first, and without a name. */
+static void append_pair(Str *s, const Definition *d, const char *veth) {
+        static const struct {
+                KeyId id, veth_id;
+                const char *option;
+        } options[] = {
+                { KEY_HOST_ADDRESS, KEY_VETH_HOST_ADDRESS, "--host-address=" },
+                { KEY_LOCAL_ADDRESS, KEY_VETH_LOCAL_ADDRESS, "--local-address=" },
+                { KEY_BRIDGE, KEY_VETH_BRIDGE, "--bridge=" },
+                { KEY_ZONE, KEY_VETH_ZONE, "--zone=" },
+                { KEY_MAC_ADDRESS, KEY_VETH_MAC_ADDRESS, "--mac-address=" },
+                { KEY_MTU, KEY_VETH_MTU, "--mtu=" },
+        };
+
+        if (veth)
+                append_option(s, d, "--veth=", veth);
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                const Setting *o = NULL;
+
+                while ((o = veth ? definition_veth_next(d, veth, options[i].veth_id, o)
+                                 : definition_next(d, options[i].id, o)))
+                        append_option(s, d, options[i].option, o->value);
+        }
+}
+
+static void append_network_options(Str *s, const Definition *d) {
         static const struct {
                 KeyId id;
                 const char *option;
         } options[] = {
-                { KEY_HOST_ADDRESS, "--host-address=" },
-                { KEY_LOCAL_ADDRESS, "--local-address=" },
                 { KEY_GATEWAY, "--gateway=" },
-                { KEY_MAC_ADDRESS, "--mac-address=" },
-                { KEY_MTU, "--mtu=" },
+                { KEY_PORT, "--port=" },
+                { KEY_INTERFACE, "--interface=" },
+                { KEY_MACVLAN, "--macvlan=" },
+                { KEY_IPVLAN, "--ipvlan=" },
         };
 
+        if (!definition_has_veth(d))
+                str_append(s, " --no-veth");
+        append_pair(s, d, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                append_options(s, d, options[i].id, options[i].option);
+        if (definition_boolean(d, KEY_MASQUERADE, false))
+                str_append(s, " --masquerade");
+        STRV_FOREACH(v, d->veths)
+                append_pair(s, d, *v);
+}
+
+/* @setting: ExecStartPre=, ExecReload=; @verb: up, reload */
+static void append_network(Str *s, const Definition *d, const char *setting, const char *verb) {
         if (definition_network(d) != NETWORK_OWN)
                 return;
 
-        str_append_all(s, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up ", d->machine);
-        for (size_t i = 0; i < ELEMENTSOF(options); i++)
-                append_options(s, d, options[i].id, options[i].option);
+        str_append_all(s, setting, LIBEXEC_DIR "/spawnlet-network ", verb, " ", d->machine);
+        append_network_options(s, d);
         str_append(s, "\n");
+}
+
+/*
+ * Which resolv.conf of the host is the container's: host, static, uplink or stub. NULL if none, or
+ * if systemd-nspawn sees to it. It would bring a resolver on a loopback address along, which is
+ * another one in a network of its own.
+ */
+static const char *host_resolv_conf(const Definition *d) {
+        const char *mode = definition_value(d, KEY_RESOLV_CONF),
+                   *dash = mode ? strchr(mode, '-') : NULL; /* as in copy-host, bind-stub */
+
+        return dash && definition_network(d) != NETWORK_HOST ? dash + 1 : NULL;
 }
 
 static void append_prepare(Str *s, const Definition *d, const char *root) {
@@ -238,6 +341,8 @@ static void append_prepare(Str *s, const Definition *d, const char *root) {
         }
         append_options(s, d, KEY_DNS, "--dns=");
         append_options(s, d, KEY_SEARCH, "--search=");
+        if (host_resolv_conf(d))
+                str_append_all(s, " --resolv-conf=", host_resolv_conf(d));
         str_append_char(s, ' ');
         append_instance(s, d);
         str_append_char(s, '\n');
@@ -368,6 +473,38 @@ static void append_table_options(Str *s, const Definition *d) {
         }
 }
 
+/*
+ * Keep systemd-networkd inside from putting its own idea of an interface in the place of ours. An
+ * interface that gets no addresses is left to it: it may be there to ask for some.
+ *
+ * From systemd 256 on, systemd-network-generator(8) makes a file of the credential. An older one in
+ * the shared /usr has a file there, which is about the host, and in the container another one. To
+ * match on a credential or the command line is of no use: networkd may see neither.
+ */
+static void append_networkd(Str *s, const Definition *d) {
+        bool eth0 = definition_find(d, KEY_LOCAL_ADDRESS) || definition_find(d, KEY_NAMESPACE);
+        _cleanup_str_ Str names = {};
+        _cleanup_free_ char *value = NULL;
+
+        str_append(&names, eth0 ? "eth0" : "");
+        STRV_FOREACH(v, d->veths)
+                if (definition_veth_next(d, *v, KEY_VETH_LOCAL_ADDRESS, NULL))
+                        str_append_all(&names, names.len > 0 ? " " : "", *v);
+        if (str_error(&names) >= 0 && (names.len == 0 || !definition_boots(d)))
+                return;
+        if (str_error(&names) < 0 ||
+                str_join(&value, "network.network.05-spawnlet:[Match]\\nName=", names.data,
+                        "\\n\\n[Link]\\nUnmanaged=yes\\n") < 0) {
+                s->failed = true;
+                return;
+        }
+
+        append_option(s, d, "--set-credential=", value);
+        if (eth0 && definition_system(d) == SYSTEM_HOST)
+                str_append_all(s, " --bind-ro=" LIBEXEC_DIR "/container.network:",
+                        NETWORKD_DIR "/05-spawnlet.network");
+}
+
 static void append_nspawn(Str *s, const Definition *d, const char *root) {
         const char *journal = definition_value(d, KEY_LINK_JOURNAL);
         bool boots = definition_boots(d);
@@ -386,10 +523,14 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
                 str_append(s, " --bind-ro=/usr");
         if (definition_system(d) == SYSTEM_PATH)
                 append_nix(s, d);
-        if (definition_find(d, KEY_DNS))
+        /* Elsewhere below /run than in host/ it would show as a failed unmount at the stop. */
+        str_append(s, " --bind-ro=" SPAWNLET_RUN_DIR "/hosts:/run/host/spawnlet/hosts");
+        append_networkd(s, d);
+        append_table_options(s, d);
+        /* Last: of several --resolv-conf=, the last one counts. */
+        if (definition_find(d, KEY_DNS) || host_resolv_conf(d))
                 str_append_all(s, " --resolv-conf=off --bind-ro=" SPAWNLET_RESOLV_DIR "/",
                         d->machine, ":/etc/resolv.conf");
-        append_table_options(s, d);
         append_init(s, d);
         str_append(s, "\n");
 }
@@ -413,6 +554,8 @@ static void append_devices(Str *s, const Definition *d) {
 
 static void append_reload(Str *s, const Definition *d) {
         bool has_command = definition_find(d, KEY_RELOAD_COMMAND) != NULL;
+
+        append_network(s, d, "ExecReload=", "reload");
 
         if (!has_command && definition_system(d) != SYSTEM_PATH)
                 return;
@@ -501,7 +644,7 @@ int unit_text(const Definition *d, char **ret) {
                 str_append(&s, "Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1\n");
         str_append_all(&s, "SyslogIdentifier=container-", d->machine, "\n");
         append_prepare(&s, d, root);
-        append_network(&s, d);
+        append_network(&s, d, "ExecStartPre=", "up");
         append_nspawn(&s, d, root);
         append_reload(&s, d);
         append_stop(&s, d);

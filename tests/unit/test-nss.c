@@ -3,7 +3,7 @@
 /*
  * test-nss: what glibc gets from nss-spawnlet, called as glibc calls it.
  *
- * The module is part of this program, with a directory that each test has for itself. Every
+ * The module is part of this program, with directories that each test has for itself. Every
  * question goes through begin() and end(), which check what has to hold whatever the answer
  * is: errno stays, and *errnop and *h_errnop are written when, and only when, they have to
  * be. Every test ends with as many open files as it began with.
@@ -20,9 +20,9 @@
 
 #include <cmocka.h>
 
-static char hosts_dir[PATH_MAX];
+static char hosts_dir[PATH_MAX], outer_dir[PATH_MAX]; /* of the host, as a container sees it */
 
-#define SPAWNLET_HOSTS_DIR hosts_dir
+#define HOSTS_DIRECTORIES hosts_dir, outer_dir
 #include "../../nss/nss-spawnlet.c"
 
 #define UNTOUCHED 4242 /* neither an errno nor an h_errno */
@@ -54,24 +54,34 @@ static unsigned count_open_files(void) {
 static int setup(void **state) {
         (void) snprintf(hosts_dir, sizeof(hosts_dir), "%s", "/tmp/test-nss-XXXXXX");
         assert_non_null(mkdtemp(hosts_dir));
+        outer_dir[0] = '\0'; /* there is none on a host */
         *state = (void *) (uintptr_t) count_open_files();
         return 0;
 }
 
-static int teardown(void **state) {
+static void remove_directory(const char *path) {
         const struct dirent *entry;
+        _cleanup_(closedirp) DIR *dir = opendir(path);
 
-        assert_int_equal(count_open_files(), (uintptr_t) *state);
-
-        _cleanup_(closedirp) DIR *dir = opendir(hosts_dir);
         assert_non_null(dir);
-
         while ((entry = readdir(dir)))
                 if (unlinkat(dirfd(dir), entry->d_name, 0) < 0)
                         (void) unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR); /* not "." */
 
-        assert_int_equal(rmdir(hosts_dir), 0);
+        assert_int_equal(rmdir(path), 0);
+}
+
+static int teardown(void **state) {
+        assert_int_equal(count_open_files(), (uintptr_t) *state);
+        remove_directory(hosts_dir);
+        if (*outer_dir)
+                remove_directory(outer_dir);
         return 0;
+}
+
+static void make_outer_directory(void) {
+        (void) snprintf(outer_dir, sizeof(outer_dir), "%s", "/tmp/test-nss-XXXXXX");
+        assert_non_null(mkdtemp(outer_dir));
 }
 
 static void path_in_hosts(const char *name, char path[static PATH_MAX]) {
@@ -80,19 +90,31 @@ static void path_in_hosts(const char *name, char path[static PATH_MAX]) {
         assert_true(n > 0 && n < PATH_MAX);
 }
 
-static void write_bytes(const char *name, const void *data, size_t size) {
-        char path[PATH_MAX];
-
-        path_in_hosts(name, path);
-
+static void write_file(const char *path, const void *data, size_t size) {
         _cleanup_fclose_ FILE *f = fopen(path, "we");
+
         assert_non_null(f);
         assert_int_equal(fwrite(data, 1, size, f), size);
         assert_int_equal(fflush(f), 0);
 }
 
+static void write_bytes(const char *name, const void *data, size_t size) {
+        char path[PATH_MAX];
+
+        path_in_hosts(name, path);
+        write_file(path, data, size);
+}
+
 static void write_text(const char *name, const char *text) {
         write_bytes(name, text, strlen(text));
+}
+
+static void write_outer(const char *name, const char *text) {
+        char path[PATH_MAX];
+        int n = snprintf(path, sizeof(path), "%s/%s", outer_dir, name);
+
+        assert_true(n > 0 && (size_t) n < sizeof(path));
+        write_file(path, text, strlen(text));
 }
 
 /* Questions and answers */
@@ -597,6 +619,47 @@ static void test_no_directory(void **state) {
         hosts_dir[n] = '\0';
 }
 
+/* In a container: what runs in it comes first, then what runs beside it. */
+static void test_siblings(void **state) {
+        (void) state;
+
+        make_outer_directory();
+        write_outer("web", "10.90.0.2\nfd90::2\n");
+        write_outer("Db", "10.90.0.3\n");
+
+        assert_resolves_to_all("web.containers", "web.containers 10.90.0.2 fd90::2");
+        assert_resolves("db.containers", AF_INET, "Db.containers 10.90.0.3");
+        assert_reverse("fd90::2", AF_INET6, "web.containers");
+        assert_nothing_found("cache.containers", HOST_NOT_FOUND);
+        assert_reverse("10.90.0.9", AF_INET, NULL);
+
+        /* Its own are nearer, in whatever case they are asked for and whatever is in them. */
+        write_text("WEB", "10.91.0.2\n");
+        write_text("db", "");
+        write_text("own", "10.91.0.4\n10.90.0.3\n");
+        assert_resolves("own.containers", AF_INET, "own.containers 10.91.0.4 10.90.0.3");
+        assert_resolves_to_all("web.containers", "WEB.containers 10.91.0.2");
+        assert_nothing_found("db.containers", NO_DATA);
+        assert_reverse("10.90.0.3", AF_INET, "own.containers");
+        assert_reverse("10.90.0.2", AF_INET, "web.containers");
+}
+
+/* A container that runs none itself has no /run/spawnlet. */
+static void test_siblings_alone(void **state) {
+        size_t n = strlen(hosts_dir);
+
+        (void) state;
+
+        make_outer_directory();
+        write_outer("web", "10.90.0.2\n");
+
+        (void) snprintf(hosts_dir + n, sizeof(hosts_dir) - n, "/missing");
+        assert_resolves("web.containers", AF_INET, "web.containers 10.90.0.2");
+        assert_reverse("10.90.0.2", AF_INET, "web.containers");
+        assert_nothing_found("db.containers", HOST_NOT_FOUND);
+        hosts_dir[n] = '\0';
+}
+
 static void limit_open_files(rlim_t soft) {
         struct rlimit limit;
 
@@ -787,6 +850,8 @@ int main(void) {
                 TEST(test_longest_addresses_fit),
                 TEST(test_not_regular_files),
                 TEST(test_no_directory),
+                TEST(test_siblings),
+                TEST(test_siblings_alone),
                 TEST(test_no_free_descriptor),
                 TEST(test_buffers),
                 TEST(test_no_buffer),

@@ -128,6 +128,12 @@ static void test_every_allocation(void **state) {
         write_text(*state, "bad.container",
                 "x\n[Containr]\n[Veth a]\n[Container]\nSytem=x\nRoot=x\n[Exec]\nUser=x\n"
                 "[Network]\nLocalAddress=10.0.0.1\nLocalAddress=10.0.0.1\n");
+        write_text(*state, "zone.container",
+                "[Network]\nZone=a\nHostAddress=10.1.0.1/24\nLocalAddress=10.1.0.2/24\n"
+                "Port=80\nInterface=eth1 eth2:b\n[Veth c]\nBridge=br0\nLocalAddress=10.2.0.2\n");
+        write_text(*state, "zone2.container",
+                "[Network]\nZone=a\nHostAddress=10.1.0.9/24\nMACVLAN=eth0\nPort=80\n"
+                "LocalAddress=10.1.0.3/24\n");
         write_text(*state, "same.container", "[Network]\nLocalAddress=10.0.0.2\n");
         write_text(*state, "t@.container", "[Container]\nRoot=/srv/%i\n");
         write_text(*state, "t@i.container.d/x.conf", "[Exec]\nHostname=%i\n");

@@ -547,7 +547,43 @@ static void test_addresses(void **state) {
                 "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web "
                 "--host-address=10.0.0.1 "
                 "--host-address=fd00::1 --local-address=10.0.0.2/24 --local-address=fd00::2 "
-                "--gateway=none --mac-address=02:00:00:00:00:01 --mtu=1400");
+                "--mac-address=02:00:00:00:00:01 --mtu=1400 --gateway=none");
+        assert_line(text,
+                "ExecReload=" LIBEXEC_DIR "/spawnlet-network reload web "
+                "--host-address=10.0.0.1 "
+                "--host-address=fd00::1 --local-address=10.0.0.2/24 --local-address=fd00::2 "
+                "--mac-address=02:00:00:00:00:01 --mtu=1400 --gateway=none");
+        assert_line(text, "Wants=spawnlet-repair.service");
+        assert_line(text, "After=spawnlet-repair.service");
+}
+
+static void test_pairs_and_uplinks(void **state) {
+        _cleanup_free_ char *text =
+                unit_of("[Network]\nBridge=br-1\nLocalAddress=10.0.0.2/24\nPort=8080:80\n"
+                        "Masquerade=yes\nMACVLAN=eth0:a eth0:b\nInterface=eth.5\nIPVLAN=eth1\n"
+                        "[Veth db]\nZone=blue\nHostAddress=10.1.0.1/24\n[Veth st]\nMTU=1300\n");
+
+        (void) state;
+
+        assert_line(text,
+                "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web --local-address=10.0.0.2/24 "
+                "--bridge=br-1 --port=8080:80 --interface=eth.5 --macvlan=eth0:a "
+                "--macvlan=eth0:b --ipvlan=eth1 --masquerade --veth=db "
+                "--host-address=10.1.0.1/24 --zone=blue --veth=st --mtu=1300");
+        /* Each once, escaped as systemd-escape(1) does. */
+        assert_line(text,
+                "Wants=sys-subsystem-net-devices-br\\x2d1.device "
+                "sys-subsystem-net-devices-eth0.device sys-subsystem-net-devices-eth.5.device "
+                "sys-subsystem-net-devices-eth1.device");
+}
+
+static void test_no_pair(void **state) {
+        _cleanup_free_ char *text = unit_of("[Network]\nInterface=eth1\n");
+
+        (void) state;
+
+        assert_line(text,
+                "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web --no-veth --interface=eth1");
 }
 
 static void test_network_goes_down_after_all(void **state) {
@@ -896,6 +932,8 @@ int main(void) {
                 cmocka_unit_test(test_shared_network),
                 cmocka_unit_test(test_private_network_alone),
                 cmocka_unit_test(test_addresses),
+                cmocka_unit_test(test_pairs_and_uplinks),
+                cmocka_unit_test(test_no_pair),
                 cmocka_unit_test(test_network_goes_down_after_all),
                 cmocka_unit_test(test_reload_command),
                 cmocka_unit_test(test_stop_timeout),
