@@ -132,10 +132,11 @@ static int run_all(const Verb *verb) {
                 return log_error_errno(r, "Failed to list the networks of containers: %m");
 
         STRV_FOREACH(name, names) {
-                int q = run(verb, *name, NULL);
+                _cleanup_free_ char *error = NULL;
+                int q = verb->run(*name, NULL, &error);
 
-                if (q < 0 && q != -ENOENT) /* it stopped meanwhile */
-                        r = q;
+                if (q < 0 && q != -ENOENT) /* not one that starts or stops meanwhile */
+                        r = log_error_errno(q, "%s", error ? error : strerror(-q));
         }
         return r;
 }

@@ -262,36 +262,53 @@ static int check_addresses_once(const Definition *d, Diags *diags) {
         return r;
 }
 
-/* The name inside of "HOST[:INSIDE]"; NULL where nspawn makes one of HOST. */
-static const char *name_inside(const Setting *s) {
+/* The name inside of "HOST[:INSIDE]", as netconfig.c has it. */
+static void name_inside(const Setting *s, char ret[static IF_NAMESIZE]) {
         const char *colon = strchr(s->value, ':');
+        char full[IF_NAMESIZE + 3];
 
-        return colon ? colon + 1 : key_id(s->key) == KEY_INTERFACE ? s->value : NULL;
+        (void) snprintf(full, sizeof(full), "%s%s",
+                colon || key_id(s->key) == KEY_INTERFACE ? ""
+                        : key_id(s->key) == KEY_MACVLAN  ? "mv-"
+                                                         : "iv-",
+                colon ? colon + 1 : s->value);
+        (void) interface_name_shorten(full, ret);
+}
+
+static bool is_uplink(const Setting *s) {
+        return s->key && s->key->type == TYPE_INTERFACE_PAIR;
+}
+
+/* Whether an interface of that name comes before the setting. */
+static bool name_is_taken(const Definition *d, const Setting *s, const char *name) {
+        char other[IF_NAMESIZE];
+
+        if (strcmp(name, "lo") == 0 || (strcmp(name, "eth0") == 0 && definition_has_veth(d)) ||
+                strv_contains(d->veths, name))
+                return true;
+        for (const Setting *o = d->settings; o < s; o++) {
+                if (!is_uplink(o))
+                        continue;
+                name_inside(o, other);
+                if (strcmp(other, name) == 0)
+                        return true;
+        }
+        return false;
 }
 
 /* Interfaces inside need different names. */
 static int check_interfaces(const Definition *d, Diags *diags) {
         for (size_t i = 0; i < d->n_settings; i++) {
                 const Setting *s = &d->settings[i];
-                const char *name =
-                        s->key && s->key->type == TYPE_INTERFACE_PAIR ? name_inside(s) : NULL;
-                bool taken = false;
+                char name[IF_NAMESIZE];
 
-                if (!name)
+                if (!is_uplink(s))
                         continue;
-                taken = strcmp(name, "lo") == 0 ||
-                        (strcmp(name, "eth0") == 0 && definition_has_veth(d));
-                STRV_FOREACH(v, d->veths)
-                        taken = taken || strcmp(*v, name) == 0;
-                for (size_t k = 0; k < i; k++)
-                        taken = taken ||
-                                (d->settings[k].key &&
-                                        d->settings[k].key->type == TYPE_INTERFACE_PAIR &&
-                                        str_equal(name_inside(&d->settings[k]), name));
-
-                int r = taken ? complain(diags, s, "choose another name with HOST:INSIDE",
-                                        "another interface inside has this name already")
-                              : 0;
+                name_inside(s, name);
+                if (!name_is_taken(d, s, name))
+                        continue;
+                int r = complain(diags, s, "choose another name with HOST:INSIDE",
+                        "another interface inside has this name already");
                 if (r < 0)
                         return r;
         }
@@ -299,12 +316,36 @@ static int check_interfaces(const Definition *d, Diags *diags) {
         return 0;
 }
 
+/* RFC 8200, 5.: the kernel has no IPv6 on an interface with less. */
+#define IPV6_MTU_MIN 1280
+
+/* @veth: NULL for the pair with eth0 */
+static int check_mtu(const Definition *d, const char *veth, Diags *diags) {
+        static const KeyId own[] = { KEY_HOST_ADDRESS, KEY_LOCAL_ADDRESS },
+                           further[] = { KEY_VETH_HOST_ADDRESS, KEY_VETH_LOCAL_ADDRESS };
+        const Setting *mtu = veth ? definition_veth_next(d, veth, KEY_VETH_MTU, NULL)
+                                  : definition_find(d, KEY_MTU);
+        uint64_t bytes;
+
+        if (!mtu || parse_unsigned(mtu->value, 0, UINT32_MAX, &bytes) < 0 || bytes >= IPV6_MTU_MIN)
+                return 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(own); i++)
+                for (const Setting *a = NULL;
+                        (a = veth ? definition_veth_next(d, veth, further[i], a)
+                                  : definition_next(d, own[i], a));)
+                        if (family_of(a->value) == AF_INET6)
+                                return complain(diags, mtu, "use 1280 or more",
+                                        "too small for the IPv6 addresses of this interface");
+        return 0;
+}
+
 static int check_veths(const Definition *d, Diags *diags) {
         STRV_FOREACH(v, d->veths) {
                 const Setting *bridge = definition_veth_next(d, *v, KEY_VETH_BRIDGE, NULL);
-                int r = 0;
+                int r = check_mtu(d, *v, diags);
 
-                if (bridge && definition_veth_next(d, *v, KEY_VETH_HOST_ADDRESS, NULL))
+                if (r >= 0 && bridge && definition_veth_next(d, *v, KEY_VETH_HOST_ADDRESS, NULL))
                         r = complain(diags, bridge, "give the bridge the address",
                                 "contradicts HostAddress=: the bridge keeps its own addresses");
                 if (r >= 0 && bridge && definition_veth_next(d, *v, KEY_VETH_ZONE, NULL))
@@ -411,6 +452,8 @@ static int check_network(const Definition *d, Diags *diags) {
                 r = check_gateways(d, diags);
         if (r >= 0)
                 r = check_interfaces(d, diags);
+        if (r >= 0)
+                r = check_mtu(d, NULL, diags);
         if (r >= 0 && definition_network(d) == NETWORK_OWN)
                 r = check_forwards(d, diags);
         return r < 0 ? r : check_veths(d, diags);
@@ -665,7 +708,15 @@ static int compare_claims(const void *a, const void *b) {
 }
 
 static bool is_any_host(const char *host) {
-        return !*host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+        return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* Without an address it is any of both families. */
+static bool hosts_overlap(const char *a, const char *b) {
+        if (!*a || !*b)
+                return true;
+        return (strchr(a, ':') != NULL) == (strchr(b, ':') != NULL) &&
+                (is_any_host(a) || is_any_host(b) || strcmp(a, b) == 0);
 }
 
 static bool meet(const Claim *a, const Claim *b) {
@@ -684,8 +735,7 @@ static bool meet(const Claim *a, const Claim *b) {
         case CLAIM_PORT_TCP:
         case CLAIM_PORT_UDP:
                 return a->first <= b->last && b->first <= a->last &&
-                        (is_any_host(a->what) || is_any_host(b->what) ||
-                                strcmp(a->what, b->what) == 0);
+                        hosts_overlap(a->what, b->what);
         default:
                 return true;
         }

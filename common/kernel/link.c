@@ -109,6 +109,8 @@ int link_find_own(Netlink *n, const LinkIdentity *identity, Link *ret) {
         int r;
 
         r = link_find(n, identity->owner, ret);
+        if (r >= 0 && strcmp(ret->kind, identity->kind) != 0)
+                r = -ENODEV;
         if (r != -ENODEV)
                 return r;
 
@@ -252,6 +254,25 @@ void link_delete_name(Netlink *n, int index, const char *name) {
         netlink_tolerate(n, ENOENT);
 }
 
+static int copy_names(struct nlmsghdr *answer, void *userdata) {
+        struct nlattr *list = answer->nlmsg_type == RTM_NEWLINK
+                ? nlmsg_find_attr(answer, sizeof(struct ifinfomsg), IFLA_PROP_LIST)
+                : NULL;
+
+        if (list)
+                str_append_n(userdata, nla_data(list), (size_t) nla_len(list));
+        return 0;
+}
+
+int link_list_names(Netlink *n, int index, Str *ret) {
+        const struct ifinfomsg header = { .ifi_index = index };
+        int r;
+
+        (void) netlink_add(n, RTM_GETLINK, 0, &header, sizeof(header), "list the names");
+        r = netlink_query(n, copy_names, ret, NULL);
+        return r < 0 ? r : str_error(ret);
+}
+
 void link_set_up(Netlink *n, int index, const char *name, bool up) {
         const struct ifinfomsg header = {
                 .ifi_index = index, .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP
@@ -331,6 +352,7 @@ void address_add(Netlink *n, int index, const char *interface, const Address *a)
 void address_delete(Netlink *n, int index, const char *interface, const Address *a) {
         address_request(n, RTM_DELADDR, 0, index, "take from", interface, a);
         netlink_tolerate(n, EADDRNOTAVAIL);
+        netlink_tolerate(n, ENXIO); /* IPv6 is off there, as with an MTU below 1280 */
 }
 
 static struct nl_msg *host_route_request(

@@ -90,6 +90,14 @@ void link_add_names(Netlink *n, int index, const char *name, const char *first, 
 /** link_delete_name() - remove an alternative name; it need not be there. */
 void link_delete_name(Netlink *n, int index, const char *name);
 
+/**
+ * link_list_names() - list the alternative names of an interface
+ * @ret: attributes IFLA_ALT_IFNAME, one behind the other
+ *
+ * Return: 0 or negative errno.
+ */
+int link_list_names(Netlink *n, int index, Str *ret);
+
 /** link_set_up() - set an interface up, or down. */
 void link_set_up(Netlink *n, int index, const char *name, bool up);
 

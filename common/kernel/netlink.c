@@ -9,10 +9,12 @@
 
 #include "common/base/str.h"
 
+#define ANSWER_MAX (96 * 1024)
+
 typedef struct Request {
         struct nl_msg *message;
         char *what;
-        int tolerated; /* an errno that is no failure, or 0 */
+        int tolerated[2]; /* errnos that are no failure, or 0 */
 } Request;
 
 struct Netlink {
@@ -70,8 +72,10 @@ int netlink_new(Netlink **ret) {
         if (nl_connect(n->socket, NETLINK_ROUTE) < 0)
                 return errno > 0 ? -errno : -ENOMEM;
 
-        /* Every answer fits into libnl's buffer: it need not look at each first to learn its size. */
+        /* Every answer fits: it need not look at each first to learn its size. The alternative names
+         * of an interface, which a container may give to its own, have up to 64 KiB. */
         nl_socket_disable_msg_peek(n->socket);
+        (void) nl_socket_set_msg_buf_size(n->socket, ANSWER_MAX);
         nl_socket_disable_auto_ack(n->socket); /* see send_batch() */
 
         int fd = nl_socket_get_fd(n->socket);
@@ -114,8 +118,11 @@ struct nl_msg *netlink_add(Netlink *n, uint16_t type, int flags, const void *hea
 }
 
 void netlink_tolerate(Netlink *n, int error) {
-        if (!n->failed)
-                n->requests[n->n_requests - 1].tolerated = error;
+        if (n->failed)
+                return;
+
+        int *tolerated = n->requests[n->n_requests - 1].tolerated;
+        tolerated[tolerated[0] > 0] = error;
 }
 
 static int send_batch(Netlink *n, Reply *reply) {
@@ -168,7 +175,8 @@ static int read_message(const Netlink *n, struct nlmsghdr *h, Reply *reply) {
                 return reply->handler ? reply->handler(h, reply->userdata) : 0;
 
         reply->is_complete = request == n->n_requests - 1;
-        if (error == 0 || reply->error != 0 || error == -n->requests[request].tolerated)
+        const int *tolerated = n->requests[request].tolerated;
+        if (error == 0 || reply->error != 0 || error == -tolerated[0] || error == -tolerated[1])
                 return 0;
 
         reply->error = error;
@@ -214,7 +222,7 @@ static int run(Netlink *n, Reply *reply, char **reterr) {
                 return r;
 
         const char *what = n->requests[reply->failed].what, *reason = reply->reason;
-        if (reterr &&
+        if (reterr && !*reterr &&
                 str_format(reterr, "Failed to %s: %s%s%s%s", what, strerror(-reply->error),
                         reason ? " (" : "", reason ? reason : "", reason ? ")" : "") < 0)
                 return -ENOMEM;

@@ -46,7 +46,7 @@ int netlink_descriptor(const Netlink *n);
 struct nl_msg *netlink_add(Netlink *n, uint16_t type, int flags, const void *header, size_t size,
         const char *format, ...) _printf_(6, 7);
 
-/** netlink_tolerate() - let @error, an errno, be no failure of the request added last. */
+/** netlink_tolerate() - let @error, an errno, be no failure of the request added last; twice at most. */
 void netlink_tolerate(Netlink *n, int error);
 
 /**

@@ -34,6 +34,7 @@ typedef struct Network {
         NetworkConfig before[2]; /* what it may have been made with until now */
         size_t n_before;
         Ends ends;
+        int lock; /* of what is shared; held from when the firewall forgets it until the record does */
         bool is_new;
 } Network;
 
@@ -61,6 +62,8 @@ static void network_done(Network *n) {
         if (n->ends.host_namespace >= 0)
                 (void) close(n->ends.host_namespace);
         record_done(&n->record);
+        if (n->lock >= 0)
+                (void) close(n->lock);
 }
 
 #define _cleanup_network_ _cleanup_(network_done)
@@ -285,6 +288,11 @@ static int make_pair(Network *n, const Pair *p, int master, Interface *ret_host,
                 return create_pair(n, p, master, ret_host, ret_inside, reterr);
         if (r < 0)
                 return explain(reterr, r, "find the interface of", p->inside);
+        if (link.is_unnamed) { /* whoever made it was killed, perhaps before this */
+                r = refuse_advertisements(link.name, reterr);
+                if (r < 0)
+                        return r;
+        }
         r = adjust_pair(n, p, master, &link, ret_host, ret_inside);
         return r < 0 ? explain(reterr, r, "find the interface in the container", p->inside) : 0;
 }
@@ -374,11 +382,21 @@ static int set_up_pair(Network *n, const Pair *p, char **reterr) {
         return netlink_run(n->ends.container, reterr);
 }
 
+/* Whether packets of the host to a container have the same source with both. */
+static bool same_source(const Pair *a, const Pair *b, int family) {
+        const Address *x = pair_host_address(a, family), *y = pair_host_address(b, family);
+
+        return x && y ? address_equal(x, y) : !x && !y;
+}
+
 /* What belongs on the interfaces of @old, and not on those of @p, which is NULL if it goes. */
 static int strip_pair(Network *n, const NetworkConfig *old_config, const Pair *old, const Pair *p,
         const Link *link, char **reterr) {
         bool same_place =
                 p && strcmp(p->zone, old->zone) == 0 && strcmp(p->bridge, old->bridge) == 0;
+        /* The addresses of a zone are its other members', too; who has any has the new ones. */
+        bool owns_addresses = !*old->zone || (same_place && p->n_host > 0);
+        bool on_host = !*old->bridge;
         Link on = *link;
         int r = 0;
 
@@ -387,15 +405,22 @@ static int strip_pair(Network *n, const NetworkConfig *old_config, const Pair *o
 
                 pair_host_interface(old_config, old, bridge);
                 r = link_find(n->ends.host, bridge, &on);
+                if (r == -ENODEV) { /* and with it all that was on it */
+                        owns_addresses = false;
+                        on_host = false;
+                        r = 0;
+                }
         }
 
-        for (size_t i = 0; r >= 0 && !*old->bridge && i < old->n_local; i++)
-                if (!same_place || !has_address(p->local, p->n_local, &old->local[i]))
+        for (size_t i = 0; r >= 0 && on_host && i < old->n_local; i++)
+                if (!same_place || !has_address(p->local, p->n_local, &old->local[i]) ||
+                        !same_source(old, p, old->local[i].family))
                         route_delete_host(n->ends.host, on.index, on.name, &old->local[i]);
-        for (size_t i = 0; r >= 0 && !*old->zone && i < old->n_host; i++)
+        for (size_t i = 0; r >= 0 && owns_addresses && i < old->n_host; i++)
                 if (!same_place || !has_address(p->host, p->n_host, &old->host[i]))
                         address_delete(n->ends.host, on.index, on.name, &old->host[i]);
-        r = netlink_run(n->ends.host, reterr);
+        if (r >= 0)
+                r = netlink_run(n->ends.host, reterr);
         if (r < 0 || !p)
                 return r;
 
@@ -541,15 +566,21 @@ static int give_uplinks(Network *n, char **reterr) {
         const NetworkConfig *c = n->config;
 
         for (size_t i = 0; i < c->n_uplinks; i++) {
+                const Uplink *u = &c->uplinks[i];
                 Link link;
-                int r;
+                int r = 0;
 
                 /* What the container has already may have another name there by now. */
-                if (had_uplink(n, &c->uplinks[i]) &&
-                        (c->uplinks[i].kind == UPLINK_MOVED ||
-                                link_find(n->ends.container, c->uplinks[i].inside, &link) >= 0))
-                        continue;
-                r = uplink_give(&n->ends, &n->record, &c->uplinks[i], reterr);
+                if (had_uplink(n, u)) {
+                        if (u->kind == UPLINK_MOVED
+                                        ? uplink_is_given(&n->ends, &n->record, u)
+                                        : link_find(n->ends.container, u->inside, &link) >= 0)
+                                continue;
+                        /* One that was interrupted on its way is whole first. */
+                        r = uplink_take_back(&n->ends, &n->record, u, reterr);
+                }
+                if (r >= 0)
+                        r = uplink_give(&n->ends, &n->record, &c->uplinks[i], reterr);
                 if (r < 0)
                         return r;
         }
@@ -645,6 +676,8 @@ static int update_firewall(Network *n, const NetworkConfig *now, char **reterr) 
         r = lock < 0 ? lock : records_read(n->machine, &all);
         if (r < 0)
                 return explain(reterr, r, "read the networks of", "other containers");
+        if (!now)
+                n->lock = TAKE_FD(lock); /* else another would write the table with this record */
 
         items = reallocarray(all.items, all.n + 1, sizeof(NetworkConfig));
         if (!items)
@@ -786,6 +819,7 @@ static int open_existing(Network *n, char **reterr) {
 static Network network_of(const char *machine) {
         return (Network){ .machine = machine,
                 .record = { .machine = machine, .directory = -EBADF },
+                .lock = -EBADF,
                 .ends = { .host_namespace = -EBADF, .container_namespace = -EBADF } };
 }
 
@@ -891,6 +925,8 @@ int network_reload(const char *machine, const NetworkConfig *config, char **rete
                 r = read_before(&n);
         if (r < 0)
                 return r;
+        if (n.n_before == 0 && faccessat(n.record.directory, RECORD_OPTIONS, F_OK, 0) < 0)
+                return -ENOENT; /* it is about to be made */
         if (n.n_before == 0)
                 return explain(reterr, -EBADMSG, "read what is written down of", machine);
 

@@ -187,8 +187,14 @@ int records_read(const char *except, Records *ret) {
 
                 if (except && strcmp(*name, except) == 0)
                         continue;
-                (void) snprintf(path, sizeof(path), RECORDS_DIR "/%s/" RECORD_OPTIONS, *name);
+                /* What it will be counts as soon as that is written down. */
+                (void) snprintf(path, sizeof(path), RECORDS_DIR "/%s/" RECORD_NEXT, *name);
                 r = read_at(AT_FDCWD, path, *name, &records.items[records.n]);
+                if (r < 0 && r != -ENOMEM) {
+                        (void) snprintf(
+                                path, sizeof(path), RECORDS_DIR "/%s/" RECORD_OPTIONS, *name);
+                        r = read_at(AT_FDCWD, path, *name, &records.items[records.n]);
+                }
                 if (r == -ENOMEM)
                         return r;
                 if (r >= 0)

@@ -83,6 +83,28 @@ static int list(Netlink *n, uint16_t type, size_t header_size, NetlinkHandler co
         return r;
 }
 
+/* The alternative names, as a message that gives them. */
+static int save_names(Netlink *n, int index, Str *messages) {
+        struct {
+                struct nlmsghdr header;
+                struct ifinfomsg link;
+                struct nlattr list;
+        } message = { .header.nlmsg_type = RTM_NEWLINKPROP,
+                .list.nla_type = IFLA_PROP_LIST | NLA_F_NESTED };
+        _cleanup_str_ Str names = {};
+        int r;
+
+        r = link_list_names(n, index, &names);
+        if (r < 0 || names.len == 0)
+                return r;
+
+        message.list.nla_len = (uint16_t) (sizeof(message.list) + names.len);
+        message.header.nlmsg_len = (uint32_t) (sizeof(message) + names.len);
+        str_append_n(messages, (const char *) &message, sizeof(message));
+        str_append_n(messages, names.data, names.len); /* a multiple of the alignment */
+        return 0;
+}
+
 static int save(const Ends *ends, const Record *record, const Uplink *u, const Link *link) {
         const Saved saved = { .link = *link };
         char name[IF_NAMESIZE + 8];
@@ -90,8 +112,10 @@ static int save(const Ends *ends, const Record *record, const Uplink *u, const L
         int r;
 
         str_append_n(&s, (const char *) &saved, sizeof(saved));
-        r = list(ends->host, RTM_GETADDR, sizeof(struct ifaddrmsg), collect_address, link->index,
-                &s);
+        r = save_names(ends->host, link->index, &s);
+        if (r >= 0)
+                r = list(ends->host, RTM_GETADDR, sizeof(struct ifaddrmsg), collect_address,
+                        link->index, &s);
         if (r >= 0)
                 r = list(ends->host, RTM_GETROUTE, sizeof(struct rtmsg), collect_route, link->index,
                         &s);
@@ -155,9 +179,31 @@ int uplink_give(const Ends *ends, const Record *record, const Uplink *u, char **
                                        : add_child(ends, record, u, &link, reterr);
 }
 
+bool uplink_is_given(const Ends *ends, const Record *record, const Uplink *u) {
+        _cleanup_free_ char *data = NULL;
+        char name[IF_NAMESIZE + 8];
+        size_t size;
+        Saved saved;
+        Link link;
+
+        saved_name(u, name);
+        if (file_read(record->directory, name, SAVED_SIZE_MAX, &data, &size) < 0 ||
+                size < sizeof(saved))
+                return false;
+
+        /* Root inside may have done away with it: it is not on the host then. */
+        memcpy(&saved, data, sizeof(saved));
+        return link_find_index(ends->container, INSIDE_INDEX + saved.link.index, &link) >= 0 ||
+                link_index(ends->host, u->host) < 0;
+}
+
 /* The index of the interface is in its header for an address, and an attribute for a route. */
 static void restore_message(Netlink *n, const char *name, struct nlmsghdr *h, int index) {
-        if (h->nlmsg_type == RTM_NEWADDR) {
+        if (h->nlmsg_type == RTM_NEWLINKPROP) {
+                struct ifinfomsg *link = nlmsg_data(h);
+
+                link->ifi_index = index;
+        } else if (h->nlmsg_type == RTM_NEWADDR) {
                 struct ifaddrmsg *a = nlmsg_data(h);
 
                 a->ifa_index = (uint32_t) index;
@@ -170,33 +216,80 @@ static void restore_message(Netlink *n, const char *name, struct nlmsghdr *h, in
                         memcpy(nla_data(oif), &(uint32_t){ (uint32_t) index }, sizeof(uint32_t));
         }
 
-        (void) netlink_add(n, h->nlmsg_type, NLM_F_CREATE | NLM_F_EXCL, nlmsg_data(h),
-                (size_t) nlmsg_datalen(h), "give '%s' its %s again", name,
-                h->nlmsg_type == RTM_NEWADDR ? "address" : "route");
+        (void) netlink_add(n, h->nlmsg_type,
+                NLM_F_CREATE | NLM_F_EXCL | (h->nlmsg_type == RTM_NEWLINKPROP ? NLM_F_APPEND : 0),
+                nlmsg_data(h), (size_t) nlmsg_datalen(h), "give '%s' its %s again", name,
+                h->nlmsg_type == RTM_NEWADDR            ? "address"
+                        : h->nlmsg_type == RTM_NEWROUTE ? "route"
+                                                        : "names");
         netlink_tolerate(n, EEXIST);
 }
 
-/* All that was saved. A failure with one does not keep the others away. */
-static int restore(const Ends *ends, const Saved *saved, char *messages, size_t size, int index,
-        char **reterr) {
-        const char *name = saved->link.name;
-        struct nlmsghdr *h = (void *) messages;
-        int left = (int) size, r;
+/* A route by a gateway needs the one to the gateway. */
+static bool has_gateway(struct nlmsghdr *h) {
+        return h->nlmsg_type == RTM_NEWROUTE &&
+                (nlmsg_find_attr(h, sizeof(struct rtmsg), RTA_GATEWAY) ||
+                        nlmsg_find_attr(h, sizeof(struct rtmsg), RTA_VIA));
+}
 
+/* All that was saved. A failure with one does not keep the others away. */
+static int restore(const Ends *ends, const Saved *saved, char *messages, size_t size,
+        const Link *link, char **reterr) {
+        const int index = link->index;
+        const char *name = saved->link.name;
+        int r;
+
+        /* Some cannot change it while they are up, as one is that was not moved yet. */
+        if (memcmp(saved->link.mac, link->mac, sizeof(link->mac)) != 0)
+                link_set_mac(ends->host, index, name, saved->link.mac);
+        if (saved->link.master > 0) {
+                link_set_master(ends->host, index, name, saved->link.master);
+                netlink_tolerate(ends->host, EINVAL); /* it is gone */
+        }
         link_set_mtu(ends->host, index, name, saved->link.mtu);
         if (saved->link.flags & IFF_UP)
                 link_set_up(ends->host, index, name, true);
         r = netlink_run(ends->host, reterr);
 
-        for (; nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
-                int q;
+        for (int pass = 0; pass < 2; pass++) {
+                struct nlmsghdr *h = (void *) messages;
 
-                restore_message(ends->host, name, h, index);
-                q = netlink_run(ends->host, *reterr ? NULL : reterr);
-                r = r < 0 ? r : q;
+                for (int left = (int) size; nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
+                        if (has_gateway(h) != (pass == 1))
+                                continue;
+                        restore_message(ends->host, name, h, index);
+
+                        int q = netlink_run(ends->host, reterr);
+                        r = r < 0 ? r : q;
+                }
         }
 
         return r;
+}
+
+/*
+ * Root inside may have given it the alternative name of something of the host: with that it could not
+ * go there, or would be taken for a container's interface.
+ */
+static int clear_names(Netlink *n, const Link *link) {
+        _cleanup_str_ Str names = {};
+        struct nlattr *a;
+        int left, r;
+
+        r = link_list_names(n, link->index, &names);
+        if (r < 0)
+                return r;
+
+        unsigned k = 0;
+        nla_for_each_attr(a, (struct nlattr *) names.data, (int) names.len, left) {
+                link_delete_name(n, link->index, nla_data(a));
+                if (++k % NETLINK_BATCH_MAX > 0)
+                        continue;
+                r = netlink_run(n, NULL);
+                if (r < 0)
+                        return r;
+        }
+        return netlink_run(n, NULL);
 }
 
 /* @ret_name: what it is called on the host now */
@@ -214,6 +307,7 @@ static int move_out(const Ends *ends, const Saved *saved, const Link *link,
         };
         int r = 0;
 
+        (void) clear_names(ends->container, link); /* if they are in the way, the move says so */
         (void) snprintf(other_name, sizeof(other_name), "moved%i", saved->link.index);
         for (size_t i = 0; i < ELEMENTSOF(attempts); i++) {
                 free(*reterr);
@@ -256,7 +350,7 @@ static int bring_back(
         if (r < 0 || !is_same(saved, &link))
                 return explain(
                         reterr, r < 0 ? r : -ENODEV, "bring back the interface", saved->link.name);
-        return restore(ends, saved, messages, size, link.index, reterr);
+        return restore(ends, saved, messages, size, &link, reterr);
 }
 
 static int take_back_moved(const Ends *ends, const Record *record, const Uplink *u, char **reterr) {

@@ -30,6 +30,9 @@ typedef struct Ends {
  */
 int uplink_give(const Ends *ends, const Record *record, const Uplink *u, char **reterr);
 
+/** uplink_is_given() - Return: whether a container has a moved interface, as far as can be told. */
+bool uplink_is_given(const Ends *ends, const Record *record, const Uplink *u);
+
 /**
  * uplink_take_back() - undo uplink_give(), as far as it went
  * @reterr: as above

@@ -30,17 +30,21 @@ static int find(Netlink *host, const char *zone, const ZoneNames *names, Link *r
         return link_find_own(host, &identity, ret);
 }
 
-static int make(
-        Netlink *host, const char *zone, const ZoneNames *names, int *ret_index, char **reterr) {
+static int make(Netlink *host, const char *zone, const ZoneNames *names, char **reterr) {
         uint8_t mac[6];
-        Link link;
-        int r;
 
         mac_of(zone, NULL, MAC_SEED_ZONE, mac);
         link_add_bridge(host, names->bridge, mac);
-        r = netlink_run(host, reterr);
+        return netlink_run(host, reterr);
+}
+
+/* What is still to be done, of one that was made now or by somebody who was killed over it. */
+static int complete(Netlink *host, const ZoneNames *names, int *ret_index, char **reterr) {
+        Link link;
+        int r = 0;
+
         /* Its members must not tell the host about routes and addresses, CVE-2020-13401. */
-        if (r >= 0 && sysctl_read(AF_INET6, names->bridge, "accept_ra") != -ENOENT)
+        if (sysctl_read(AF_INET6, names->bridge, "accept_ra") != -ENOENT)
                 r = sysctl_write(AF_INET6, names->bridge, "accept_ra", 0, reterr);
         if (r >= 0)
                 r = link_find(host, names->bridge, &link);
@@ -58,11 +62,13 @@ int zone_up(Netlink *host, const char *zone, int *ret_index, char **reterr) {
         int r;
 
         r = find(host, zone, &names, &link);
-        if (r == -ENODEV)
-                return make(host, zone, &names, ret_index, reterr);
-        if (r >= 0)
+        if (r >= 0 && !link.is_unnamed) {
                 *ret_index = link.index;
-        return r;
+                return 0;
+        }
+        if (r == -ENODEV)
+                r = make(host, zone, &names, reterr);
+        return r < 0 ? r : complete(host, &names, ret_index, reterr);
 }
 
 int zone_down(Netlink *host, const char *zone, char **reterr) {

@@ -121,6 +121,29 @@ def test_one_port_for_two(host):
     wait_until("nothing is left", lambda: equal(before, host.footprint()) or True)
 
 
+def test_many_at_once(host):
+    """The table has the ports of all that run and of no other, whoever writes it when."""
+    before = host.footprint()
+    host.run("bash", "-c", """
+        all() {
+            local i
+            for i in 1 2 3 4; do
+                /usr/libexec/spawnlet/spawnlet-network $1 m$i ${2:+--host-address=10.9$i.0.1 \\
+                    --local-address=10.9$i.0.2 --port=$2$i} & eval "pid$i=$!"
+            done
+            wait $pid1 && wait $pid2 && wait $pid3 && wait $pid4
+        }
+        for round in 1 2 3 4 5 6 7 8; do
+            all up 800 && all reload 810 || exit
+            [ $(nft list table inet spawnlet | grep -o ' \. 810[1-4] :' | wc -l) = 4 ] || { nft list table inet spawnlet; exit 1; }
+            ! nft list table inet spawnlet | grep ' \. 800[1-4] :' || exit 1
+            all down || exit
+            ! nft list table inet spawnlet 2>/dev/null || exit 1
+        done
+    """, timeout=120)
+    wait_until("nothing is left", lambda: equal(before, host.footprint()) or True)
+
+
 def test_other_firewalls(host):
     """Their tables are not touched; and when one flushes ours, it is repaired by itself."""
     host.write("/etc/nftables.conf", "#!/usr/sbin/nft -f\nflush ruleset\ntable inet theirs { chain c { "

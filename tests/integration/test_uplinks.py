@@ -23,6 +23,10 @@ def interface(host, name="nic0"):
         f"ip route add 10.72.0.0/16 via 10.70.0.9 metric 50 src 10.70.1.1",
         f"ip route add 10.73.0.0/16 dev {name} table 70",
         f"ip -6 route add 2001:db8:71::/48 via 2001:db8:70::9",
+        # As a cloud has it: a gateway beside every network.
+        f"ip route add 10.79.0.1 dev {name}",
+        f"ip route add default via 10.79.0.1 dev {name}",
+        f"ip link property add dev {name} altname office altname {'long-name-' * 9}",
     ):
         host.run(*command.split())
 
@@ -68,6 +72,29 @@ def test_moved_and_back(host):
     host.run("systemctl", "start", "container-web")
     inside(host, "/bin/sh", "-c", "ip link set nic0 down && ip link set nic0 name mine && ip link set mine mtu 1300")
     host.run("systemctl", "stop", "container-web")
+    equal(settings(host), as_it_was)
+
+
+def test_a_hostile_container(host):
+    """What root inside gives the interface stays inside; and what it cannot be told apart by, too."""
+    interface(host)
+    as_it_was = settings(host)
+    host.run("ip", "link", "add", "theirs", "type", "bridge")
+    host.run("ip", "link", "property", "add", "dev", "theirs", "altname", "of-the-host")
+    host.define("web", IDLE + "Interface=nic0\n")
+    host.define("victim", IDLE + "HostAddress=10.91.0.1\nLocalAddress=10.91.0.2\n")
+    host.run("systemctl", "start", "container-web")
+    inside(host, "/bin/bash", "-c", """
+        for name in container-victim spawnlet-zone-blue of-the-host $(seq -f "a-name-that-takes-place-%0100.f" 300); do
+            ip link property add dev nic0 altname $name || exit
+        done
+        ip link set nic0 down && ip link set nic0 name c-victim address 02:00:00:00:00:66 && ip link set c-victim up
+        ip link add nic0 type dummy 2>/dev/null || ip link add nic0 type bridge
+    """)
+    host.run("systemctl", "stop", "container-web")
+    equal(settings(host), as_it_was)
+    host.run("systemctl", "start", "container-victim")
+    host.run("ping", "-c1", "-W2", "10.91.0.2")
     equal(settings(host), as_it_was)
 
 
