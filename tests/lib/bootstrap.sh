@@ -12,20 +12,12 @@ fi
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-missing=
-# The minimal Python package lacks modules that we use: try them, not just the command.
-python3 -c 'import ctypes, json, sys, unittest; sys.exit(sys.version_info < (3, 11))' \
-    2>/dev/null || missing="$missing python3"
-have debootstrap || missing="$missing debootstrap ca-certificates"
-have systemd-nspawn || missing="$missing systemd-container"
-{ have unshare && have nsenter; } || missing="$missing util-linux"
-have mount || missing="$missing mount"
-[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
-
-if [ -n "$missing" ]; then
+# Install the packages in $missing, if any.
+install_missing() {
+    [ -n "$missing" ] || return 0
     if ! have apt-get; then
         echo "${0##*/}: please install:$missing" >&2
-        exit 1
+        return 1
     fi
     echo "installing$missing"
     log=$(mktemp)
@@ -35,7 +27,26 @@ if [ -n "$missing" ]; then
            apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
         cat "$log" >&2
         rm -f "$log"
-        exit 1
+        return 1
     fi
     rm -f "$log"
-fi
+}
+
+missing=
+# The minimal Python package lacks modules that we use: try them, not just the command.
+python3 -c 'import ctypes, json, sys, unittest; sys.exit(sys.version_info < (3, 11))' \
+    2>/dev/null || missing="$missing python3"
+have debootstrap || missing="$missing debootstrap ca-certificates"
+have systemd-nspawn || missing="$missing systemd-container"
+{ have unshare && have nsenter; } || missing="$missing util-linux"
+have mount || missing="$missing mount"
+[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
+install_missing || exit 1
+
+# What tests/vm takes. Where that cannot be had, the tests are reported as skipped.
+want_vm() {
+    missing=
+    have qemu-system-x86_64 || missing="$missing qemu-system-x86"
+    have mke2fs || missing="$missing e2fsprogs"
+    install_missing || echo "${0##*/}: no tests on virtual machines" >&2
+}

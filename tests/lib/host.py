@@ -24,7 +24,14 @@ import sandbox
 
 BOOT_TIMEOUT = 90
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-REBOOT_STATUS = 133  # what nspawn --keep-unit exits with when the container reboots
+
+# What nspawn --keep-unit exits with.
+EXIT_VERBS = {0: "poweroff", 133: "reboot"}
+
+# The interface of join(), and the networks of its addresses, which are set aside for
+# documentation (RFC 5737, RFC 3849).
+LAN = "lan0"
+LAN_ADDRESSES = ("192.0.2.{}/24", "2001:db8::{}/64")
 
 _numbers = itertools.count(1)
 
@@ -49,7 +56,8 @@ def wait_until(what, condition, timeout=10):
         time.sleep(0.02)
 
 
-def _tail(path, lines):
+def tail(path, lines):
+    """The last lines of a file, or nothing where there is none."""
     try:
         return "\n".join(Path(path).read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
@@ -57,6 +65,9 @@ def _tail(path, lines):
 
 
 class Host:
+    # All deadlines are as many times longer: see Vm.
+    patience = 1
+
     def __init__(self, release, stage=None, source=None, workdir=None, name=None):
         """A host of this Debian release, not booted yet. stage: what is installed on it.
         source: the source tree, for the script that enables the name service."""
@@ -66,7 +77,7 @@ class Host:
         self.console = self.dir / "console.log"
         self.cgroup = sandbox.cgroup_root() / self.name
         self.machine_id = uuid.uuid4().hex
-        self.root = self.leader = self._nspawn = self._pidfd = self._scope = None
+        self.root = self.leader = self._process = self._pidfd = self._scope = None
 
     def __enter__(self):
         try:
@@ -83,10 +94,33 @@ class Host:
         """A second host like this one."""
         return Host(self.release, self.stage, self.source)
 
+    def join(self, other):
+        """Put this host and another one on an Ethernet segment of their own. Each has the
+        interface lan0: this host with 192.0.2.1/24 and 2001:db8::1/64, the other with .2 and
+        ::2. The pair goes when either of them goes down: after a reboot, join them again."""
+        self._ip(f"link add {LAN} type veth peer name {LAN} netns {other.leader}")
+        for number, host in enumerate((self, other), 1):
+            ipv4, ipv6 = (address.format(number) for address in LAN_ADDRESSES)
+            host._ip(f"address add {ipv4} dev {LAN}",
+                     f"address add {ipv6} dev {LAN} nodad",
+                     f"link set {LAN} up")
+
+    def _ip(self, *lines):
+        """Have the host's own ip execute these lines in the host's network namespace, but in
+        our PID namespace: where the PIDs of all hosts are known."""
+        script = 'mount -t proc proc "$0/proc" && exec chroot "$0" ip -batch -'
+        subprocess.run(["nsenter", f"--net=/proc/{self.leader}/ns/net", "unshare", "--mount",
+                        "sh", "-c", script, self.root],
+                       input="\n".join(lines), text=True, check=True, env={"PATH": PATH})
+
     # Life
 
+    def _base(self):
+        """The root that is below all others."""
+        return roots.host_root(self.release)
+
     def _prepare(self):
-        lower = ([self.stage] if self.stage else []) + [roots.host_root(self.release)]
+        lower = ([self.stage] if self.stage else []) + [self._base()]
         self.root = sandbox.overlay(self.dir, *lower)
         # With an id it is not a first boot, which would enable units by preset.
         (self.root / "etc/machine-id").write_text(self.machine_id + "\n")
@@ -106,7 +140,7 @@ class Host:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, \
                 open(self.console, "ab") as console:
             notify.bind(f"\0spawnlet-tests-{self.cgroup.parent.name}-{self.name}")
-            self._nspawn = subprocess.Popen(
+            self._process = subprocess.Popen(
                 sandbox.in_cgroup(
                     self.cgroup,
                     "systemd-nspawn", "--quiet", "--settings=no", "--register=no", "--keep-unit",
@@ -129,7 +163,7 @@ class Host:
                     "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
                 },
             )
-            self._pidfd = os.pidfd_open(self._nspawn.pid)
+            self._pidfd = os.pidfd_open(self._process.pid)
             self._wait_ready(notify, started + timeout)
         # (The socket is closed by now: nspawn would block on one that nobody reads.)
         # Commands run where the host's init is, else they would be outside the cgroup
@@ -153,27 +187,27 @@ class Host:
                     elif line == "READY=1":
                         return
                 continue
-            why = f"systemd-nspawn exited with {self._nspawn.wait()}" if events else "not ready in time"
+            why = f"systemd-nspawn exited with {self._process.wait()}" if events else "not ready in time"
             raise HostError(f"{self.name} (debian-{self.release}) did not boot: {why}\n"
-                            + _tail(self.console, 30))
+                            + tail(self.console, 30))
 
     def _wait_exit(self, timeout):
-        """Wait for nspawn and return its exit status."""
+        """Wait until the host is down, and return the systemctl verb that asks for such an
+        end."""
         if not select.select([self._pidfd], [], [], timeout)[0]:
-            raise HostError(f"{self.name} is still up after {timeout} s\n" + _tail(self.console, 30))
+            raise HostError(f"{self.name} is still up after {timeout} s\n" + tail(self.console, 30))
         os.close(self._pidfd)
-        status = self._nspawn.wait()
-        self._nspawn = self._pidfd = self.leader = self._scope = None
-        return status
+        status = self._process.wait()
+        self._process = self._pidfd = self.leader = self._scope = None
+        return EXIT_VERBS.get(status, f"exit status {status}")
 
-    def _shut_down(self, verb, status, timeout):
+    def _shut_down(self, verb, timeout):
         started = time.monotonic()
         # The command may be killed by what it asked for.
         self.run("systemctl", verb, check=False)
-        got = self._wait_exit(timeout)
-        if got != status:
-            raise HostError(f"{self.name}: {verb}: systemd-nspawn exited with {got}, not {status}\n"
-                            + _tail(self.console, 30))
+        got = self._wait_exit(timeout * self.patience)
+        if got != verb:
+            raise HostError(f"{self.name}: {verb} became {got}\n" + tail(self.console, 30))
         # nspawn's own sub-cgroups would be in the way of the next boot.
         sandbox.wait_cgroup_empty(self.cgroup, 10)
         sandbox.remove_cgroup(self.cgroup)
@@ -181,23 +215,23 @@ class Host:
 
     def poweroff(self, timeout=60):
         """Shut down cleanly. Returns the seconds it took."""
-        return self._shut_down("poweroff", 0, timeout)
+        return self._shut_down("poweroff", timeout)
 
     def reboot(self, timeout=60):
         """Shut down cleanly and boot again with the same files. Returns the seconds of each."""
-        return self._shut_down("reboot", REBOOT_STATUS, timeout), self.boot()
+        return self._shut_down("reboot", timeout), self.boot()
 
     def cut(self):
         """Have the kernel kill everything, and do not wait. Safe from another thread."""
         try:
             (self.cgroup / "cgroup.kill").write_text("1")
         except OSError:  # Linux < 5.14: the container dies with nspawn
-            if nspawn := self._nspawn:
-                nspawn.kill()
+            if process := self._process:
+                process.kill()
 
     def kill(self):
         """A power cut: all processes at once."""
-        if self._nspawn is None:
+        if self._process is None:
             return
         self.cut()
         self._wait_exit(30)
@@ -217,29 +251,37 @@ class Host:
 
     def run(self, *args, check=True, timeout=60, input=None, env=None):
         """Run a command on the host, as root with a clean environment."""
-        if self.leader is None:
+        if self._process is None:
             raise HostError(f"{self.name} is not up")
         args = [str(a) for a in args]
-        process = subprocess.Popen(
-            sandbox.in_cgroup(self._scope, "nsenter", "-a", "-t", self.leader, "--", *args),
-            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, errors="replace", start_new_session=True,
-            env={"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **(env or {})},
-        )
-        try:
-            stdout, stderr = process.communicate(input, timeout)
-            code = process.returncode
-        except BaseException as e:
-            os.killpg(process.pid, signal.SIGKILL)  # nsenter and what it entered with
-            if not isinstance(e, subprocess.TimeoutExpired):
-                raise
-            stdout, stderr = process.communicate()
+        timeout *= self.patience
+        env = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **(env or {})}
+        code, stdout, stderr = self._execute(args, timeout, input, env)
+        if code is None:
             check, code = True, f"nothing in {timeout} s"
         if check and code != 0:
             raise HostError(f"{' '.join(args)}: exited with {code}\n"
                             + textwrap.indent(stdout[-4000:] + stderr[-4000:], "    ").rstrip())
         return subprocess.CompletedProcess(args, code, stdout, stderr)
+
+    def _execute(self, args, timeout, input, env):
+        """Returns exit status, stdout and stderr. Without a status it was killed, as it took
+        too long."""
+        process = subprocess.Popen(
+            sandbox.in_cgroup(self._scope, "nsenter", "-a", "-t", self.leader, "--", *args),
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, errors="replace", start_new_session=True,
+            env=env,
+        )
+        try:
+            stdout, stderr = process.communicate(input, timeout)
+            return process.returncode, stdout, stderr
+        except BaseException as e:
+            os.killpg(process.pid, signal.SIGKILL)  # nsenter and what it entered with
+            if not isinstance(e, subprocess.TimeoutExpired):
+                raise
+            return None, *process.communicate()
 
     def ok(self, *args, **options):
         """Does the command succeed?"""
@@ -319,7 +361,7 @@ class Host:
                     "systemctl", "status", "--no-pager", "-n30", "--", unit, check=False).stdout)
             return now == state
 
-        wait_until(f"{unit} {state}", reached, timeout)
+        wait_until(f"{unit} {state}", reached, timeout * self.patience)
 
     def journal(self, lines=200):
         """The end of the host's journal, or of its console where there is no journal."""
@@ -328,15 +370,14 @@ class Host:
                             timeout=20).stdout
         except (HostError, OSError) as e:
             text = f"(no journal: {e})"
-        return f"--- journal\n{text}\n--- console\n{_tail(self.console, lines)}\n"
+        return f"--- journal\n{text}\n--- console\n{tail(self.console, lines)}\n"
 
     # Leak checks
 
-    def _netns(self):
-        """Network namespaces with a process in them or a mount of them, but for those that
-        systemd's own daemons come and go with."""
-        found = {line.split()[3] for line in self.read("/proc/self/mountinfo").splitlines()
-                 if " - nsfs " in line and " net:[" in line}
+    def _process_netns(self):
+        """Network namespaces with a process in them, but for those that systemd's own daemons
+        come and go with."""
+        found = set()
         for directory, _, _ in os.walk(self._scope.parent):
             if "/system.slice/systemd-" in directory:
                 continue
@@ -345,11 +386,13 @@ class Host:
                     found.add(os.readlink(f"/proc/{pid}/ns/net"))
             except OSError:
                 pass  # gone in between
-        return sorted(found)
+        return found
 
     def footprint(self):
         """All that a container could leave behind. Take it before and after, and compare."""
-        mounts = [line.split()[4] for line in self.read("/proc/self/mountinfo").splitlines()]
+        lines = self.read("/proc/self/mountinfo").splitlines()
+        mounts = [line.split()[4] for line in lines]
+        mounted_netns = {line.split()[3] for line in lines if " - nsfs " in line and " net:[" in line}
 
         def find(*args):
             return sorted(self.run("find", *args, check=False).stdout.splitlines())
@@ -358,7 +401,7 @@ class Host:
             "interfaces": sorted(link["ifname"] for link in json.loads(self.out("ip", "-j", "link"))),
             "mounts": sorted(m for m in mounts
                              if not m.startswith(("/run/credentials", "/run/user/"))),
-            "netns": self._netns(),
+            "netns": sorted(self._process_netns() | mounted_netns),
             # What a running container makes in its own comes and goes.
             "cgroups": find("/sys/fs/cgroup/machine.slice", "-mindepth", "1", "-type", "d",
                             "-not", "-path", "*/payload/*"),

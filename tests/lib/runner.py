@@ -5,6 +5,7 @@
     unit/N-COMPILER/NAME                      a unit test, under ASan and UBSan
     integration/FILE/FUNCTION[debian-N]       a test on a freshly booted host
     integration/FILE/FUNCTION                 a test that takes no host
+    vm/FILE/FUNCTION[debian-N]                a test on a freshly booted virtual machine
 
 A line for each as it ends, and as the last line of all `N passed, N failed, N skipped`.
 """
@@ -23,8 +24,10 @@ from pathlib import Path
 import build
 import roots
 import sandbox
+import vm
 from case import Skip
 from host import Host
+from vm import Vm
 
 TESTS = Path(__file__).resolve().parent.parent
 SOURCE = Path(os.environ.get("SPAWNLET_TEST_SOURCE", TESTS.parent)).resolve()
@@ -34,6 +37,9 @@ TEST_TIMEOUT = 600
 
 # Both compilers on one release, and the newer headers with one of them.
 UNIT_TESTS = [("12", "gcc"), ("12", "clang"), ("13", "gcc")]
+
+# Virtual machines are slow: on one release, if the test does not ask for others.
+VM_RELEASES = ["13"]
 
 
 class Report:
@@ -84,20 +90,20 @@ def load(path):
     return module
 
 
-def discover(releases):
-    """All integration tests, as (name, function, release or None)."""
+def discover(directory, releases, default):
+    """All tests of a directory, as (name, function, release or None). default: the releases
+    of a test that asks for none."""
     found = []
-    sys.path.append(str(TESTS / "integration"))  # what the scenarios share
-    for path in sorted((TESTS / "integration").glob("test_*.py")):
+    for path in sorted((TESTS / directory).glob("test_*.py")):
         for key, function in vars(load(path)).items():
             if not key.startswith("test_") or not callable(function):
                 continue
-            name = f"integration/{path.stem}/{key}"
+            name = f"{directory}/{path.stem}/{key}"
             if getattr(function, "no_host", False):
                 found.append((name, function, None))
                 continue
             for release in releases:
-                if release in getattr(function, "releases", releases):
+                if release in getattr(function, "releases", default):
                     found.append((f"{name}[debian-{release}]", function, release))
     return found
 
@@ -144,7 +150,16 @@ class Runner:
                 tail = "\n".join(lines[-40:])
                 self.report.fail(full, f"{test.result}\n{tail}")
 
-    def integration(self, name, function, release):
+    def vms(self, tests):
+        """One after the other: a machine has the memory and the processors for one."""
+        why = vm.missing()
+        for name, function, release in tests:
+            if why:
+                self.report.skip(name, why)
+            else:
+                self.guarded(name, self.integration, function, release, Vm)
+
+    def integration(self, name, function, release, kind):
         started = time.monotonic()
         try:
             if release is None:
@@ -153,7 +168,7 @@ class Runner:
                 built = self.builds[release].result()
                 if built is None:
                     raise Skip("it did not build")
-                with Host(release, built.stage, SOURCE) as host:
+                with kind(release, built.stage, SOURCE) as host:
                     self.on_host(name, function, host)
         except Skip as e:
             self.report.skip(name, e)
@@ -201,17 +216,19 @@ def main():
     runner = Runner(options.patterns)
     units = [(f"unit/{r}-{cc}", r, cc) for r, cc in UNIT_TESTS
              if r in releases and runner.wanted_unit(f"unit/{r}-{cc}")]
-    tests = [t for t in discover(releases) if runner.wanted(t[0])]
+    sys.path.append(str(TESTS / "integration"))  # what the scenarios share
+    tests = [t for t in discover("integration", releases, releases) if runner.wanted(t[0])]
+    vms = [t for t in discover("vm", releases, VM_RELEASES) if runner.wanted(t[0])]
     builds = [r for r in releases
-              if runner.wanted(f"build/debian-{r}") or any(t[2] == r for t in tests)]
+              if runner.wanted(f"build/debian-{r}") or any(t[2] == r for t in tests + vms)]
     if options.list:
-        for name in [f"build/debian-{r}" for r in builds] + [u[0] + "/*" for u in units] + [t[0] for t in tests]:
+        for name in [f"build/debian-{r}" for r in builds] + [u[0] + "/*" for u in units] + [t[0] for t in tests + vms]:
             print(name)
         return 0
-    sandbox.enter(lambda: run(runner, options.jobs, builds, units, tests))
+    sandbox.enter(lambda: run(runner, options.jobs, builds, units, tests, vms))
 
 
-def run(runner, jobs, builds, units, tests):
+def run(runner, jobs, builds, units, tests, vms):
     started = time.monotonic()
     # First in, first out: by the time that a test waits for its build, that one is running.
     with ThreadPoolExecutor(jobs) as pool:
@@ -221,7 +238,8 @@ def run(runner, jobs, builds, units, tests):
         for name, release, compiler in units:
             pool.submit(runner.guarded, name, runner.unit, release, compiler)
         for name, function, release in tests:
-            pool.submit(runner.guarded, name, runner.integration, function, release)
+            pool.submit(runner.guarded, name, runner.integration, function, release, Host)
+        pool.submit(runner.vms, vms)
     report = runner.report
     print(f"{time.monotonic() - started:.0f} s")
     print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped", flush=True)
