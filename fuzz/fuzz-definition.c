@@ -11,17 +11,6 @@
 #include "common/base/unit.h"
 #include "fuzz/fuzz.h"
 
-static unsigned count_lines(const char *text, const char *beginning) {
-        unsigned n = 0;
-
-        for (const char *line = text; line; line = strchr(line, '\n')) {
-                line += *line == '\n';
-                n += str_starts_with(line, beginning) != NULL;
-        }
-
-        return n;
-}
-
 /* A line of [Unit] or [Service] in the definition goes into the unit as it is. */
 static unsigned count_passed(const Definition *d, const char *beginning) {
         unsigned n = 0;

@@ -76,16 +76,6 @@ static void write_file(const char *name, const char *data, size_t size) {
                 (void) !symlink(link, path);
 }
 
-static unsigned count_lines(const char *text, const char *beginning) {
-        unsigned n = 0;
-
-        for (const char *line = text; line; line = strchr(line, '\n')) {
-                line += *line == '\n';
-                n += str_starts_with(line, beginning) != NULL;
-        }
-        return n;
-}
-
 static int check_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
         _cleanup_free_ char *text = NULL;
         char target[4096];

@@ -16,10 +16,17 @@
 /* An index that no interface of a new namespace has, so that the one that it gets can be told. */
 #define INSIDE_INDEX 0x10000
 
-/* What a file of a moved interface begins with; netlink messages follow. */
+/* What was saved of a moved interface: a file has the one and then the other. */
 typedef struct Saved {
         Link link;
+        char *messages; /* of rtnetlink, one behind the other */
+        size_t size;
+        char *data; /* what holds the messages */
 } Saved;
+
+static void saved_done(Saved *s) {
+        free(s->data);
+}
 
 static int explain(char **reterr, int error, const char *what, const char *subject) {
         return str_format(reterr, "Failed to %s '%s': %s", what, subject, strerror(-error)) < 0
@@ -106,12 +113,11 @@ static int save_names(Netlink *n, int index, Str *messages) {
 }
 
 static int save(const Ends *ends, const Record *record, const Uplink *u, const Link *link) {
-        const Saved saved = { .link = *link };
         char name[IF_NAMESIZE + 8];
         _cleanup_str_ Str s = {};
         int r;
 
-        str_append_n(&s, (const char *) &saved, sizeof(saved));
+        str_append_n(&s, (const char *) link, sizeof(*link));
         r = save_names(ends->host, link->index, &s);
         if (r >= 0)
                 r = list(ends->host, RTM_GETADDR, sizeof(struct ifaddrmsg), collect_address,
@@ -126,6 +132,26 @@ static int save(const Ends *ends, const Record *record, const Uplink *u, const L
 
         saved_name(u, name);
         return file_replace(record->directory, name, s.data, s.len, 0600);
+}
+
+static int read_saved(const Record *record, const Uplink *u, Saved *ret) {
+        _cleanup_free_ char *data = NULL;
+        char name[IF_NAMESIZE + 8];
+        size_t size;
+        int r;
+
+        saved_name(u, name);
+        r = file_read(record->directory, name, SAVED_SIZE_MAX, &data, &size);
+        if (r < 0)
+                return r;
+        if (size < sizeof(ret->link))
+                return -EBADMSG;
+
+        memcpy(&ret->link, data, sizeof(ret->link));
+        ret->messages = data + sizeof(ret->link);
+        ret->size = size - sizeof(ret->link);
+        ret->data = TAKE_PTR(data);
+        return 0;
 }
 
 static int move_in(
@@ -180,19 +206,13 @@ int uplink_give(const Ends *ends, const Record *record, const Uplink *u, char **
 }
 
 bool uplink_is_given(const Ends *ends, const Record *record, const Uplink *u) {
-        _cleanup_free_ char *data = NULL;
-        char name[IF_NAMESIZE + 8];
-        size_t size;
-        Saved saved;
+        _cleanup_(saved_done) Saved saved = {};
         Link link;
 
-        saved_name(u, name);
-        if (file_read(record->directory, name, SAVED_SIZE_MAX, &data, &size) < 0 ||
-                size < sizeof(saved))
+        if (read_saved(record, u, &saved) < 0)
                 return false;
 
         /* Root inside may have done away with it: it is not on the host then. */
-        memcpy(&saved, data, sizeof(saved));
         return link_find_index(ends->container, INSIDE_INDEX + saved.link.index, &link) >= 0 ||
                 link_index(ends->host, u->host) < 0;
 }
@@ -233,8 +253,7 @@ static bool has_gateway(struct nlmsghdr *h) {
 }
 
 /* All that was saved. A failure with one does not keep the others away. */
-static int restore(const Ends *ends, const Saved *saved, char *messages, size_t size,
-        const Link *link, char **reterr) {
+static int restore(const Ends *ends, const Saved *saved, const Link *link, char **reterr) {
         const int index = link->index;
         const char *name = saved->link.name;
         int r;
@@ -252,9 +271,9 @@ static int restore(const Ends *ends, const Saved *saved, char *messages, size_t 
         r = netlink_run(ends->host, reterr);
 
         for (int pass = 0; pass < 2; pass++) {
-                struct nlmsghdr *h = (void *) messages;
+                struct nlmsghdr *h = (void *) saved->messages;
 
-                for (int left = (int) size; nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
+                for (int left = (int) saved->size; nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
                         if (has_gateway(h) != (pass == 1))
                                 continue;
                         restore_message(ends->host, name, h, index);
@@ -330,8 +349,7 @@ static bool is_same(const Saved *saved, const Link *link) {
         return strcmp(saved->link.kind, link->kind) == 0;
 }
 
-static int bring_back(
-        const Ends *ends, const Saved *saved, char *messages, size_t size, char **reterr) {
+static int bring_back(const Ends *ends, const Saved *saved, char **reterr) {
         char name[IF_NAMESIZE];
         Link link;
         int r;
@@ -350,27 +368,22 @@ static int bring_back(
         if (r < 0 || !is_same(saved, &link))
                 return explain(
                         reterr, r < 0 ? r : -ENODEV, "bring back the interface", saved->link.name);
-        return restore(ends, saved, messages, size, &link, reterr);
+        return restore(ends, saved, &link, reterr);
 }
 
 static int take_back_moved(const Ends *ends, const Record *record, const Uplink *u, char **reterr) {
-        _cleanup_free_ char *data = NULL;
+        _cleanup_(saved_done) Saved saved = {};
         char name[IF_NAMESIZE + 8];
-        size_t size;
-        Saved saved;
         int r;
 
-        saved_name(u, name);
-        r = file_read(record->directory, name, SAVED_SIZE_MAX, &data, &size);
+        r = read_saved(record, u, &saved);
         if (r == -ENOENT)
                 return 0; /* it was not moved, or is back */
-        if (r >= 0 && size < sizeof(saved))
-                r = -EBADMSG;
         if (r < 0)
                 return explain(reterr, r, "read what was saved of", u->host);
 
-        memcpy(&saved, data, sizeof(saved));
-        r = bring_back(ends, &saved, data + sizeof(saved), size - sizeof(saved), reterr);
+        r = bring_back(ends, &saved, reterr);
+        saved_name(u, name);
         if (unlinkat(record->directory, name, 0) < 0 && r >= 0)
                 return explain(reterr, -errno, "remove what was saved of", u->host);
         return r;

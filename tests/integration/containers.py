@@ -56,3 +56,34 @@ def says(host, text, *command):
     """The command's output contains the text, as soon as the journal has taken it in."""
     wait_until(f"'{text}' in {' '.join(command)}",
                lambda: contains(text, host.out(*command, check=False)) or True)
+
+
+def bridge(host, name="br0", address="10.80.0.1/24"):
+    """A bridge of the host's, up and with an address."""
+    host.run("ip", "link", "add", name, "type", "bridge")
+    host.run("ip", "address", "add", address, "dev", name)
+    host.run("ip", "link", "set", name, "up")
+
+
+def talk(host, address, port):
+    """Open a connection from the host to a service that repeats what it is told. Returns a function
+    that says something over it and waits for the answer."""
+    host.run("mkfifo", "/run/ask")
+    host.run("systemd-run", "--quiet", "--unit=client", "--", "/bin/bash", "-c",
+             f"exec 3<>/dev/tcp/{address}/{port} 4<>/run/ask; cat <&4 >&3 & exec cat <&3 >/run/answers")
+    wait_until("it is connected", lambda: host.ok("test", "-e", "/run/answers"))
+
+    def ask(text):
+        host.run("sh", "-c", f"echo {text} >/run/ask")
+        wait_until(f"an answer to {text}", lambda: text in host.read("/run/answers"))
+
+    ask("hello")
+    return ask
+
+
+def echo(host, name="web"):
+    """Have the container repeat what it is told on port 7."""
+    etc = f"/var/lib/machines/{name}/etc/systemd/system"
+    host.write(f"{etc}/echo.socket", "[Socket]\nListenStream=7\nAccept=yes\n")
+    host.write(f"{etc}/echo@.service", "[Service]\nExecStart=/bin/cat\nStandardInput=socket\n")
+    host.write(f"/etc/spawnlet/{name}.container.d/echo.conf", "[Container]\nServices=echo.socket\n")

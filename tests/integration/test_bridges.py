@@ -4,17 +4,11 @@
 import json
 
 from case import contains, equal
-from containers import fetch, says, serve
+from containers import bridge, fetch, says, serve
 from host import wait_until
 
 IDLE = "[Container]\nSystem=host\n\n[Service]\nRestart=no\n\n[Network]\n"
 CAT = ("/bin/cat",)
-
-
-def bridge(host, name="br0", address="10.80.0.1/24"):
-    host.run("ip", "link", "add", name, "type", "bridge")
-    host.run("ip", "address", "add", address, "dev", name)
-    host.run("ip", "link", "set", name, "up")
 
 
 def ports(host, name):

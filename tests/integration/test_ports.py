@@ -3,7 +3,7 @@
 other firewalls, and what they leave."""
 
 from case import contains, contains_not, equal, raises
-from containers import fetch, serve, web
+from containers import bridge, echo, fetch, serve, talk, web
 from host import HostError, wait_until
 
 HOST, OTHER = ("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2")
@@ -15,9 +15,6 @@ UDP_SERVER = ('use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 530
 UDP_CLIENT = ('use IO::Socket::INET; alarm 5; ($a, $p) = @ARGV; '
               '$s = IO::Socket::INET->new(PeerAddr => $a, PeerPort => $p, Proto => "udp"); '
               '$s->send("hi"); $s->recv($m, 99); print $m;')
-# A connection that stays: says each second's line, reads what is answered.
-TCP_SERVER = ('use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5, ReuseAddr => 1) '
-              'or die; while ($c = $s->accept) { next if fork; while (<$c>) { print $c "got $_" } exit }')
 
 
 def background(host, name, *command):
@@ -233,9 +230,7 @@ def test_a_zone_with_ports(host):
 
 def test_ports_on_somebodys_bridge(host):
     """The container's gateway is not the host, and its own port is beside it on the bridge."""
-    host.run("ip", "link", "add", "br0", "type", "bridge")
-    host.run("ip", "address", "add", "10.80.0.1/24", "dev", "br0")
-    host.run("ip", "link", "set", "br0", "up")
+    bridge(host)
     serve(host, "/var/lib/machines/web")
     host.define("web", """\
         [Container]
@@ -261,25 +256,12 @@ def test_ports_on_somebodys_bridge(host):
 
 def test_a_changed_port_keeps_connections(host):
     """Live change: a connection over one port goes on while others come and go."""
-    web(host, "    Port=7001:7000\n")
-    host.write("/var/lib/machines/web/etc/systemd/system/tcp.service",
-               f"[Service]\nExecStart=/usr/bin/perl -e '{TCP_SERVER.replace('$', '$$')}'\n")
-    host.write("/etc/spawnlet/web.container.d/tcp.conf", "[Container]\nServices=tcp.service\n")
-    host.run("systemctl", "daemon-reload")
+    echo(host)
+    web(host, "    Port=7001:7\n")
     with host.another() as other:
         host.join(other)
         host.run("systemctl", "start", "container-web")
-        # A FIFO is one end of the connection, a file the other.
-        other.run("mkfifo", "/run/ask")
-        background(other, "client", "/bin/bash", "-c",
-                   f"exec 3<>/dev/tcp/{HOST[0]}/7001 4<>/run/ask; cat <&4 >&3 & exec cat <&3 >/run/answers")
-
-        def ask(text):
-            other.run("sh", "-c", f"echo {text} >/run/ask")
-            wait_until(f"an answer to {text}", lambda: f"got {text}" in other.read("/run/answers"))
-
-        wait_until("it is connected", lambda: other.ok("test", "-e", "/run/answers"))
-        ask("one")
+        ask = talk(other, HOST[0], 7001)
         for i, ports in enumerate(("Port=8080:80\n", "", "Port=\nPort=8081:80\n")):
             host.write("/etc/spawnlet/web.container.d/more.conf", f"[Network]\n{ports}")
             host.run("systemctl", "daemon-reload")

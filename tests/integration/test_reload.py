@@ -4,7 +4,7 @@
 import json
 
 from case import contains, contains_not, equal
-from containers import WEB, addresses, fetch, init_start_time, says, web
+from containers import WEB, addresses, bridge, echo, fetch, init_start_time, says, talk, web
 from host import wait_until
 
 LIVE = "/etc/spawnlet/web.container.d/live.conf"
@@ -24,35 +24,13 @@ def routes(host):
     return [line.strip() for line in inside(host, "ip", "route").splitlines()]
 
 
-def talk(host, address):
-    """Open a connection to the container's echo service; returns a function that asks over it."""
-    host.run("mkfifo", "/run/ask")
-    host.run("systemd-run", "--quiet", "--unit=client", "--", "/bin/bash", "-c",
-             f"exec 3<>/dev/tcp/{address}/7 4<>/run/ask; cat <&4 >&3 & exec cat <&3 >/run/answers")
-    wait_until("it is connected", lambda: host.ok("test", "-e", "/run/answers"))
-
-    def ask(text):
-        host.run("sh", "-c", f"echo {text} >/run/ask")
-        wait_until(f"an answer to {text}", lambda: text in host.read("/run/answers"))
-
-    ask("hello")
-    return ask
-
-
-def echo(host):
-    etc = "/var/lib/machines/web/etc/systemd/system"
-    host.write(f"{etc}/echo.socket", "[Socket]\nListenStream=7\nAccept=yes\n")
-    host.write(f"{etc}/echo@.service", "[Service]\nExecStart=/bin/cat\nStandardInput=socket\n")
-    host.write("/etc/spawnlet/web.container.d/echo.conf", "[Container]\nServices=echo.socket\n")
-
-
 def test_addresses_routes_and_mtu(host):
     before = host.footprint()
     echo(host)
     web(host)
     host.run("systemctl", "start", "container-web")
     started = init_start_time(host)
-    ask = talk(host, "10.90.0.2")
+    ask = talk(host, "10.90.0.2", 7)
 
     change(host, "[Network]\nLocalAddress=10.90.7.2\nMTU=1400\n")
     equal(addresses(host), ["10.90.0.2/32", "10.90.7.2/32", "fd90::2/128"])
@@ -102,13 +80,11 @@ def test_first_of_two_addresses_in_one_network_goes(host):
 
 def test_bridges_zones_and_pairs(host):
     before = host.footprint()
-    host.run("ip", "link", "add", "br0", "type", "bridge")
-    host.run("ip", "address", "add", "10.80.0.1/24", "dev", "br0")
-    host.run("ip", "link", "set", "br0", "up")
+    bridge(host)
     echo(host)
     web(host)
     host.run("systemctl", "start", "container-web")
-    ask = talk(host, "10.90.0.2")
+    ask = talk(host, "10.90.0.2", 7)
 
     def master(name):
         return json.loads(host.out("ip", "-j", "link", "show", name))[0].get("master")
@@ -172,9 +148,7 @@ def test_a_change_that_fails(host):
     equal(host.state("container-web"), "active")
     equal(fetch(host), "hello")
 
-    host.run("ip", "link", "add", "br0", "type", "bridge")
-    host.run("ip", "address", "add", "10.80.0.1/24", "dev", "br0")
-    host.run("ip", "link", "set", "br0", "up")
+    bridge(host)
     host.run("systemctl", "reload", "container-web")
     host.run("ping", "-c1", "-W2", "10.80.0.2")
 
