@@ -300,7 +300,7 @@ static int clear_names(Netlink *n, const Link *link) {
                 return r;
 
         unsigned k = 0;
-        nla_for_each_attr(a, (struct nlattr *) names.data, (int) names.len, left) {
+        nla_for_each_attr(a, (void *) names.data, (int) names.len, left) {
                 link_delete_name(n, link->index, nla_data(a));
                 if (++k % NETLINK_BATCH_MAX > 0)
                         continue;
