@@ -116,9 +116,8 @@ static int add_pair(NetworkConfig *c, const char *inside, const char **reterr) {
 }
 
 static int set_veth(NetworkConfig *c, const char *value, const char **reterr) {
-        for (size_t i = 0; i < c->n_pairs; i++)
-                if (strcmp(c->pairs[i].inside, value) == 0)
-                        return refuse(reterr, -EINVAL, "there is one of this name already");
+        if (netconfig_find_pair(c, value))
+                return refuse(reterr, -EINVAL, "there is one of this name already");
         return add_pair(c, value, reterr);
 }
 
@@ -322,6 +321,13 @@ int netconfig_parse(NetworkConfig *c, char *text, const char **reterr) {
 
 const Pair *netconfig_main_pair(const NetworkConfig *c) {
         return c->no_veth ? NULL : &c->pairs[0];
+}
+
+const Pair *netconfig_find_pair(const NetworkConfig *c, const char *inside) {
+        for (size_t i = 0; c && i < c->n_pairs; i++)
+                if (strcmp(c->pairs[i].inside, inside) == 0)
+                        return &c->pairs[i];
+        return NULL;
 }
 
 static const Address *first_of_family(const Address *addresses, size_t n, int family) {

@@ -105,6 +105,9 @@ int netconfig_parse(NetworkConfig *c, char *text, const char **reterr);
 /** netconfig_main_pair() - Return: the pair with eth0, borrowed; NULL if there is none. */
 const Pair *netconfig_main_pair(const NetworkConfig *c);
 
+/** netconfig_find_pair() - Return: the pair with that name inside, borrowed; NULL, also without @c. */
+const Pair *netconfig_find_pair(const NetworkConfig *c, const char *inside);
+
 /** pair_host_address() - Return: the first address of a family at the host's end, borrowed; NULL. */
 const Address *pair_host_address(const Pair *p, int family);
 

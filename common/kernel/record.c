@@ -9,7 +9,6 @@
 #include "common/base/file.h"
 #include "common/base/name.h"
 
-#define RECORDS_DIR SPAWNLET_RUN_DIR "/network"
 #define RECORD_SIZE_MAX (1024 * 1024)
 
 void record_done(Record *r) {

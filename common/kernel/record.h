@@ -11,8 +11,10 @@
  * network, who holds the lock of all may change what containers share.
  */
 
+#include "common/base/name.h"
 #include "common/kernel/netconfig.h"
 
+#define RECORDS_DIR SPAWNLET_RUN_DIR "/network" /* a directory for each container */
 #define RECORD_OPTIONS "options"
 #define RECORD_NEXT "next"
 

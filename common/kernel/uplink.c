@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "common/base/error.h"
 #include "common/base/file.h"
 #include "common/kernel/link.h"
 #include "common/kernel/mac.h"
@@ -26,12 +27,6 @@ typedef struct Saved {
 
 static void saved_done(Saved *s) {
         free(s->data);
-}
-
-static int explain(char **reterr, int error, const char *what, const char *subject) {
-        return str_format(reterr, "Failed to %s '%s': %s", what, subject, strerror(-error)) < 0
-                ? -ENOMEM
-                : error;
 }
 
 static void saved_name(const Uplink *u, char ret[static IF_NAMESIZE + 8]) {
@@ -161,7 +156,7 @@ static int move_in(
 
         r = save(ends, record, u, link);
         if (r < 0)
-                return explain(reterr, r, "save the addresses and routes of", u->host);
+                return error_explain(reterr, r, "save the addresses and routes of", u->host);
 
         link_move(ends->host, link->index, u->host, ends->container_namespace, u->inside, index);
         r = netlink_run(ends->host, reterr);
@@ -186,7 +181,7 @@ static int add_child(const Ends *ends, const Record *record, const Uplink *u, co
 
         r = link_find(ends->container, u->inside, &link);
         if (r < 0)
-                return explain(reterr, r, "find the interface", u->inside);
+                return error_explain(reterr, r, "find the interface", u->inside);
 
         link_set_up(ends->container, link.index, u->inside, true);
         netlink_tolerate(ends->container, ENETDOWN); /* it comes up with the host's */
@@ -199,7 +194,7 @@ int uplink_give(const Ends *ends, const Record *record, const Uplink *u, char **
 
         r = link_find(ends->host, u->host, &link);
         if (r < 0)
-                return explain(reterr, r, "find the interface", u->host);
+                return error_explain(reterr, r, "find the interface", u->host);
 
         return u->kind == UPLINK_MOVED ? move_in(ends, record, u, &link, reterr)
                                        : add_child(ends, record, u, &link, reterr);
@@ -366,7 +361,7 @@ static int bring_back(const Ends *ends, const Saved *saved, char **reterr) {
 
         r = link_find(ends->host, name, &link);
         if (r < 0 || !is_same(saved, &link))
-                return explain(
+                return error_explain(
                         reterr, r < 0 ? r : -ENODEV, "bring back the interface", saved->link.name);
         return restore(ends, saved, &link, reterr);
 }
@@ -380,12 +375,12 @@ static int take_back_moved(const Ends *ends, const Record *record, const Uplink 
         if (r == -ENOENT)
                 return 0; /* it was not moved, or is back */
         if (r < 0)
-                return explain(reterr, r, "read what was saved of", u->host);
+                return error_explain(reterr, r, "read what was saved of", u->host);
 
         r = bring_back(ends, &saved, reterr);
         saved_name(u, name);
         if (unlinkat(record->directory, name, 0) < 0 && r >= 0)
-                return explain(reterr, -errno, "remove what was saved of", u->host);
+                return error_explain(reterr, -errno, "remove what was saved of", u->host);
         return r;
 }
 
