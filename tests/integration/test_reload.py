@@ -57,6 +57,8 @@ def test_addresses_routes_and_mtu(host):
     change(host, "")
     contains("default via 10.90.0.1 dev eth0 proto static", routes(host))
     ask("as before")
+    wait_until("the link-local addresses are no longer tentative",
+               lambda: contains_not("tentative", inside(host, "ip", "address")) or True)
     state = inside(host, "ip", "-d", "address"), host.out("ip", "-d", "address"), routes(host)
     host.run("systemctl", "reload", "container-web")
     equal((inside(host, "ip", "-d", "address"), host.out("ip", "-d", "address"), routes(host)), state)

@@ -98,12 +98,14 @@ class Host:
         """Put this host and another one on an Ethernet segment of their own. Each has the
         interface lan0: this host with 192.0.2.1/24 and 2001:db8::1/64, the other with .2 and
         ::2. The pair goes when either of them goes down: after a reboot, join them again."""
-        self._ip(f"link add {LAN} type veth peer name {LAN} netns {other.leader}")
+        # With one number for both ends the kernel takes its time to see that they are up, and
+        # IPv6 waits for that: linkwatch_urgent_event().
+        self._ip(f"link add {LAN} index 1001 type veth peer name {LAN} index 1002 netns {other.leader}")
         for number, host in enumerate((self, other), 1):
             ipv4, ipv6 = (address.format(number) for address in LAN_ADDRESSES)
-            host._ip(f"address add {ipv4} dev {LAN}",
-                     f"address add {ipv6} dev {LAN} nodad",
-                     f"link set {LAN} up")
+            host._ip(f"link set {LAN} up",
+                     f"address add {ipv4} dev {LAN}",
+                     f"address add {ipv6} dev {LAN} nodad")
 
     def _ip(self, *lines):
         """Have the host's own ip execute these lines in the host's network namespace, but in
