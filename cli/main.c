@@ -32,7 +32,7 @@ static const Verb verbs[] = {
         { "restart", "NAME...", 1, SIZE_MAX, false, false, verb_restart,
                 "Stop and start containers" },
         { "reload", "NAME...", 1, SIZE_MAX, false, false, verb_reload,
-                "Run the containers' reload commands" },
+                "Apply changed networks, and run reload commands" },
         { "check", "[NAME|FILE...]", 0, SIZE_MAX, true, false, verb_check,
                 "Check definitions, all by default" },
         { "show", "NAME|FILE", 1, 1, true, false, verb_show,

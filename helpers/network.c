@@ -174,5 +174,9 @@ int main(int argc, char *argv[]) {
         if (str_replace(&config.machine, machine) < 0)
                 return log_oom(), EXIT_FAILURE;
 
-        return run(verb, machine, &config) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        netconfig_complete(&config);
+        r = run(verb, machine, &config);
+        if (r >= 0 && strcmp(verb->name, "reload") == 0)
+                notify_status("Container running, network reloaded."); /* no failure of before */
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

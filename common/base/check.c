@@ -283,7 +283,7 @@ static bool is_uplink(const Setting *s) {
 static bool name_is_taken(const Definition *d, const Setting *s, const char *name) {
         char other[IF_NAMESIZE];
 
-        if (strcmp(name, "lo") == 0 || (strcmp(name, "eth0") == 0 && definition_has_veth(d)) ||
+        if ((strcmp(name, "eth0") == 0 && definition_has_veth(d)) || strcmp(name, "lo") == 0 ||
                 strv_contains(d->veths, name))
                 return true;
         for (const Setting *o = d->settings; o < s; o++) {
@@ -395,6 +395,139 @@ static int check_forwards(const Definition *d, Diags *diags) {
         return r;
 }
 
+static int warn(Diags *diags, const Setting *s, const char *hint, const char *message) {
+        return definition_complain(diags, SEVERITY_WARNING, s, hint, message);
+}
+
+/* Whether a setting of the same pair has an address of a family. */
+static bool pair_has(const Definition *d, const Setting *s, KeyId id, KeyId veth_id, int family) {
+        for (const Setting *a = NULL; (a = s->veth ? definition_veth_next(d, s->veth, veth_id, a)
+                                                   : definition_next(d, id, a));)
+                if (family_of(a->value) == family)
+                        return true;
+        return false;
+}
+
+static bool has_gateway(const Definition *d, int family) {
+        for (const Setting *g = NULL; (g = definition_next(d, KEY_GATEWAY, g));)
+                if (family_of(g->value) == family)
+                        return true;
+        return false;
+}
+
+/* An address on a bridge that reaches nobody there. */
+static int check_reach(const Definition *d, const Setting *local, Diags *diags) {
+        bool on_bridge = local->veth
+                ? definition_veth_next(d, local->veth, KEY_VETH_BRIDGE, NULL) ||
+                        definition_veth_next(d, local->veth, KEY_VETH_ZONE, NULL)
+                : definition_find(d, KEY_BRIDGE) || definition_find(d, KEY_ZONE);
+        Address a;
+
+        if (!on_bridge || address_parse(local->value, &a, NULL) < 0 || !address_is_host(&a) ||
+                pair_has(d, local, KEY_HOST_ADDRESS, KEY_VETH_HOST_ADDRESS, a.family) ||
+                (!local->veth && has_gateway(d, a.family)))
+                return 0;
+        return warn(diags, local, "give it a prefix length, or add HostAddress= or Gateway=",
+                "reaches nobody: there is no route");
+}
+
+/* The host's address in a zone, whose prefix is the members'. */
+static int check_zone_address(const Definition *d, const Setting *host, Diags *diags) {
+        const Setting *zone = host->veth ? definition_veth_next(d, host->veth, KEY_VETH_ZONE, NULL)
+                                         : definition_find(d, KEY_ZONE);
+        Address a;
+
+        if (!zone || address_parse(host->value, &a, NULL) < 0 || !address_is_host(&a))
+                return 0;
+        return warn(diags, host, "give it the prefix length of the zone's network",
+                "members of the zone do not reach each other");
+}
+
+static int check_routes(const Definition *d, Diags *diags) {
+        const Setting *masquerade = in_force(d, KEY_MASQUERADE);
+        bool routed = false;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+
+                if (!s->key || s->key->type != TYPE_ADDRESS)
+                        continue;
+                r = strcmp(s->key->name, "LocalAddress") == 0 ? check_reach(d, s, diags)
+                                                              : check_zone_address(d, s, diags);
+        }
+
+        for (const Setting *l = NULL; (l = definition_next(d, KEY_LOCAL_ADDRESS, l));) {
+                int family = family_of(l->value);
+
+                routed = routed || has_gateway(d, family) ||
+                        pair_has(d, l, KEY_HOST_ADDRESS, KEY_VETH_HOST_ADDRESS, family);
+        }
+        if (r >= 0 && masquerade && !routed && has_local_address(d, AF_UNSPEC))
+                r = warn(diags, masquerade, "add HostAddress= or Gateway=",
+                        "of no use: the container has no default route");
+        return r;
+}
+
+/* What is ours to give is not to be taken. */
+static int check_owned(const Definition *d, Diags *diags) {
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+                int r = 0;
+
+                if (!is_uplink(s) && (!s->key || s->key->type != TYPE_INTERFACE))
+                        continue;
+                if (str_starts_with(s->value, "c-"))
+                        r = complain(diags, s, "interfaces of that name are spawnlet's",
+                                "belongs to a container");
+                else if (str_starts_with(s->value, "z-"))
+                        r = complain(diags, s, "use Zone=", "belongs to a zone");
+                else if (key_id(s->key) == KEY_INTERFACE &&
+                        (strcmp(s->value, "lo") == 0 || str_starts_with(s->value, "lo:")))
+                        r = complain(diags, s, "every container has its own",
+                                "the loopback interface cannot be moved");
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* A moved interface is not on the host any more, for others to be made of it. */
+static int check_parents(const Definition *d, Diags *diags) {
+        for (const Setting *moved = NULL; (moved = definition_next(d, KEY_INTERFACE, moved));) {
+                size_t n = strcspn(moved->value, ":");
+
+                for (size_t i = 0; i < d->n_settings; i++) {
+                        const Setting *s = &d->settings[i];
+
+                        if (!is_uplink(s) || s == moved || strcspn(s->value, ":") != n ||
+                                memcmp(s->value, moved->value, n) != 0 ||
+                                (key_id(s->key) == KEY_INTERFACE && s < moved))
+                                continue;
+                        int r = complain(diags, s, "remove one of the two",
+                                "Interface= moves it into the container");
+                        if (r < 0)
+                                return r;
+                }
+        }
+
+        return 0;
+}
+
+/* A resolver on a loopback address is another one in a network of its own. */
+static int check_resolvers(const Definition *d, Diags *diags) {
+        for (const Setting *s = NULL; (s = definition_next(d, KEY_DNS, s));) {
+                if (!str_starts_with(s->value, "127.") && strcmp(s->value, "::1") != 0)
+                        continue;
+                int r = warn(diags, s, NULL, "a loopback address answers in the container only");
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 /* Whoever joins a namespace finds its interfaces as they are. */
 static int check_joined(const Definition *d, const Setting *join, Diags *diags) {
         const char *other = str_starts_with(join->value, "container:");
@@ -454,8 +587,16 @@ static int check_network(const Definition *d, Diags *diags) {
                 r = check_interfaces(d, diags);
         if (r >= 0)
                 r = check_mtu(d, NULL, diags);
+        if (r >= 0)
+                r = check_owned(d, diags);
+        if (r >= 0)
+                r = check_parents(d, diags);
+        if (r >= 0 && definition_network(d) != NETWORK_HOST)
+                r = check_resolvers(d, diags);
         if (r >= 0 && definition_network(d) == NETWORK_OWN)
                 r = check_forwards(d, diags);
+        if (r >= 0 && definition_network(d) == NETWORK_OWN)
+                r = check_routes(d, diags);
         return r < 0 ? r : check_veths(d, diags);
 }
 

@@ -229,6 +229,8 @@ static int read_section(Reader *r, const IniLine *l) {
                 return 0;
 
         const char *suggestion = key_suggest_section(l->section);
+        if (str_equal(suggestion, "Network"))
+                r->definition->misspelt_network = true;
         if (suggestion && str_format(&hint, "did you mean '[%s]'?", suggestion) < 0)
                 return -ENOMEM;
 
@@ -243,6 +245,8 @@ static int read_unknown_key(const Reader *r, const IniLine *l) {
         e = key_hint(r->section, l->key, &hint);
         if (e < 0)
                 return e;
+        if (strcmp(r->section, "Network") == 0)
+                r->definition->misspelt_network = true;
 
         Place place = place_of(r, l);
         return diags_add(r->diags, SEVERITY_WARNING, &place, hint, "unknown key, ignored");
@@ -266,6 +270,15 @@ static int add_elements(Reader *r, const IniLine *l, const Key *key) {
         return 0;
 }
 
+/* What else somebody who wrote a wrong value may have to know. */
+static const char *value_hint(const Key *key, const char *value) {
+        if (strstr(value, " #") || strstr(value, " ;"))
+                return "a comment needs a line of its own";
+        if ((key->type == TYPE_ADDRESS || key->type == TYPE_PORT) && strpbrk(value, " ,"))
+                return "one in a line: repeat the key for more";
+        return NULL;
+}
+
 static int read_own_key(Reader *r, const IniLine *l) {
         const Key *key = key_find(r->section, l->key);
         _cleanup_free_ char *error = NULL;
@@ -282,7 +295,8 @@ static int read_own_key(Reader *r, const IniLine *l) {
         e = key_parse(key, l->value, r->definition->instance, &r->elements, &error, &offset);
         if (e == -EINVAL) {
                 Place place = place_in_value(r, l, offset);
-                return diags_add(r->diags, SEVERITY_ERROR, &place, NULL, "%s", error);
+                return diags_add(
+                        r->diags, SEVERITY_ERROR, &place, value_hint(key, l->value), "%s", error);
         }
         if (e < 0)
                 return e;
@@ -493,7 +507,9 @@ NetworkKind definition_network(const Definition *d) {
         if (definition_find(d, KEY_NAMESPACE_PATH) || definition_find(d, KEY_NAMESPACE))
                 return NETWORK_JOIN;
 
-        bool implied = d->veths || has_any(d, veth_keys, ELEMENTSOF(veth_keys)) ||
+        /* Rather a network of its own without addresses than the host's, for a typing error. */
+        bool implied = d->misspelt_network || d->veths ||
+                has_any(d, veth_keys, ELEMENTSOF(veth_keys)) ||
                 has_any(d, interface_keys, ELEMENTSOF(interface_keys));
 
         return definition_boolean(d, KEY_PRIVATE, implied) ? NETWORK_OWN : NETWORK_HOST;

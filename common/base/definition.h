@@ -34,6 +34,7 @@ typedef struct Definition {
         Setting *settings;
         size_t n_settings, n_allocated;
         size_t last[_KEY_MAX]; /* the last setting of each KeyId, counted from 1; 0 for none */
+        bool misspelt_network; /* something was meant to be [Network], or a key of it */
 } Definition;
 
 /** definition_free() - free a definition. Return: NULL. */

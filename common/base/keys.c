@@ -241,6 +241,13 @@ static const struct {
 } elsewhere[] = {
         { "Exec", "Boot", "an init is booted unless Command= is set" },
         { "Files", "PrivateUsersChown", "use PrivateUsersOwnership=chown" },
+        { "Network", "Address", "did you mean 'LocalAddress='?" },
+        { "Network", "Domains", "did you mean 'Search='?" },
+        { "Network", "IPMasquerade", "did you mean 'Masquerade='?" },
+        { "Network", "NAT", "did you mean 'Masquerade='?" },
+        { "Network", "Network", "use Bridge= or Zone=" },
+        { "Network", "PortForward", "did you mean 'Port='?" },
+        { "Network", "PublishPort", "did you mean 'Port='?" },
         { "Network", "VirtualEthernet", "use Private=yes" },
         { "Network", "VirtualEthernetExtra", "use a section [Veth NAME]" },
         { SECTION_VETH, "Gateway", "a further pair has no default route" },

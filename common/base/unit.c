@@ -669,6 +669,9 @@ static int stub_text(const Definition *d, const char *reason, char **ret) {
         str_append_all(&s, "SyslogIdentifier=container-", d->machine, "\n");
         str_append(&s, "ExecStart=" BIN_DIR "/spawnlet check --from-unit ");
         append_instance(&s, d);
+        /* Of a container that runs since it was valid: says what is wrong, too. */
+        str_append(&s, "\nExecReload=" BIN_DIR "/spawnlet check --from-unit ");
+        append_instance(&s, d);
         str_append_char(&s, '\n');
         append_stop(&s, d);
         for (size_t i = 0; i < d->n_settings; i++)

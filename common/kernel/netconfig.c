@@ -319,6 +319,18 @@ int netconfig_parse(NetworkConfig *c, char *text, const char **reterr) {
         return 0;
 }
 
+void netconfig_complete(NetworkConfig *c) {
+        for (size_t i = 0; i < c->n_pairs; i++) {
+                Pair *p = &c->pairs[i];
+
+                for (size_t k = 0; *p->zone && k < p->n_local; k++)
+                        for (size_t h = 0; h < p->n_host; h++)
+                                if (address_is_host(&p->local[k]) &&
+                                        address_contains(&p->host[h], &p->local[k]))
+                                        p->local[k].prefix = p->host[h].prefix;
+        }
+}
+
 const Pair *netconfig_main_pair(const NetworkConfig *c) {
         return c->no_veth ? NULL : &c->pairs[0];
 }

@@ -102,6 +102,13 @@ int netconfig_set(NetworkConfig *c, const char *option, const char *value, const
  */
 int netconfig_parse(NetworkConfig *c, char *text, const char **reterr);
 
+/**
+ * netconfig_complete() - fill in what is meant, after the last option
+ *
+ * In a zone, an address without prefix length is in the network of the host's: so it has its length.
+ */
+void netconfig_complete(NetworkConfig *c);
+
 /** netconfig_main_pair() - Return: the pair with eth0, borrowed; NULL if there is none. */
 const Pair *netconfig_main_pair(const NetworkConfig *c);
 

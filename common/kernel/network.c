@@ -231,6 +231,32 @@ static int refuse_conflict(const NetworkConfig *c, const NetworkConfig *other, c
         return r < 0 ? r : -EADDRINUSE;
 }
 
+/* On somebody's bridge an address is known to its neighbours alone; all others have a route here. */
+static bool has_local_address(const NetworkConfig *c, const Address *a) {
+        for (size_t i = 0; i < c->n_pairs; i++)
+                for (size_t k = 0; !*c->pairs[i].bridge && k < c->pairs[i].n_local; k++)
+                        if (address_equal(&c->pairs[i].local[k], a))
+                                return true;
+        return false;
+}
+
+static int refuse_address(const NetworkConfig *c, const NetworkConfig *other, char **reterr) {
+        char text[INET6_ADDRSTRLEN];
+
+        for (size_t i = 0; i < c->n_pairs; i++)
+                for (size_t k = 0; !*c->pairs[i].bridge && k < c->pairs[i].n_local; k++) {
+                        const Address *a = &c->pairs[i].local[k];
+
+                        if (!has_local_address(other, a))
+                                continue;
+                        return str_format(reterr, "Address %s is that of container '%s' already",
+                                       address_format(a, text), other->machine) < 0
+                                ? -ENOMEM
+                                : -EADDRINUSE;
+                }
+        return 0;
+}
+
 static int check_conflicts(const NetworkConfig *c, const Records *others, char **reterr) {
         int r;
 
@@ -239,7 +265,26 @@ static int check_conflicts(const NetworkConfig *c, const Records *others, char *
                 r = zone_agrees(c, &others->items[i], reterr);
                 if (r >= 0)
                         r = refuse_conflict(c, &others->items[i], reterr);
+                if (r >= 0)
+                        r = refuse_address(c, &others->items[i], reterr);
         }
+        return r;
+}
+
+/* The kernel says no more than that a route is there; whose it is, the records know. */
+static int explain_existing(const NetworkConfig *c, int error, char **reterr) {
+        _cleanup_records_ Records others = {};
+        char *better = NULL;
+        int r;
+
+        if (error != -EEXIST || records_read(c->machine, &others) < 0)
+                return error;
+
+        r = check_conflicts(c, &others, &better);
+        if (r >= 0 || !better)
+                return error;
+        free(*reterr);
+        *reterr = better;
         return r;
 }
 
@@ -508,14 +553,49 @@ int network_up(const NetworkConfig *config, char **reterr) {
         (void) network_down(config->machine, &error); /* as above */
         free(error);
         *reterr = NULL;
-        return build(config, reterr);
+        return explain_existing(config, build(config, reterr), reterr);
 }
 
-int network_reload(const char *machine, const NetworkConfig *config, char **reterr) {
+/* Of a running container: give the pairs and interfaces that it has what n->config says. */
+static int change(Network *n, bool *ret_changing, char **reterr) {
+        int r;
+
+        r = enter_namespace(n, reterr);
+        if (r >= 0)
+                r = claim(n, RECORD_NEXT, reterr);
+        if (r < 0)
+                return r;
+
+        *ret_changing = true;
+        for (size_t i = 0; r >= 0 && i < n->n_before; i++) {
+                r = take_back_uplinks(n, &n->before[i], reterr);
+                for (size_t k = 0; r >= 0 && k < n->before[i].n_pairs; k++)
+                        r = pair_reduce(n, &n->before[i], &n->before[i].pairs[k], reterr);
+        }
+        if (r >= 0)
+                r = set_up(n, reterr);
+        for (size_t i = 0; r >= 0 && i < n->n_before; i++)
+                r = leave_zones(n, &n->before[i], n->config, reterr);
+        if (r < 0)
+                return explain_existing(n->config, r, reterr);
+
+        r = record_commit(&n->record);
+        return r < 0 ? error_explain(reterr, r, "write down the network of", n->machine) : 0;
+}
+
+/* To what a running container's network is changed. */
+typedef enum Target {
+        TARGET_NEW,    /* what is given */
+        TARGET_REPAIR, /* what it is, or was about to be */
+        TARGET_BACK,   /* what it was before a change that failed */
+} Target;
+
+/* @ret_changing: whether it came so far that something may be changed */
+static int reload(const char *machine, const NetworkConfig *config, Target target,
+        bool *ret_changing, char **reterr) {
         _cleanup_network_ Network n = network_of(machine);
         int r;
 
-        *reterr = NULL;
         r = record_open(machine, false, &n.record);
         if (r == -ENOENT)
                 return str_format(reterr,
@@ -537,24 +617,31 @@ int network_reload(const char *machine, const NetworkConfig *config, char **rete
         if (n.n_before == 0)
                 return error_explain(reterr, -EBADMSG, "read what is written down of", machine);
 
-        n.config = config ? config : &n.before[n.n_before - 1];
-        r = enter_namespace(&n, reterr);
-        if (r >= 0)
-                r = claim(&n, RECORD_NEXT, reterr);
-        for (size_t i = 0; r >= 0 && i < n.n_before; i++) {
-                r = take_back_uplinks(&n, &n.before[i], reterr);
-                for (size_t k = 0; r >= 0 && k < n.before[i].n_pairs; k++)
-                        r = pair_reduce(&n, &n.before[i], &n.before[i].pairs[k], reterr);
-        }
-        if (r >= 0)
-                r = set_up(&n, reterr);
-        for (size_t i = 0; r >= 0 && i < n.n_before; i++)
-                r = leave_zones(&n, &n.before[i], n.config, reterr);
-        if (r < 0)
+        n.config = target == TARGET_NEW ? config
+                : target == TARGET_BACK ? &n.before[0]
+                                        : &n.before[n.n_before - 1];
+        return change(&n, ret_changing, reterr);
+}
+
+int network_reload(const char *machine, const NetworkConfig *config, char **reterr) {
+        _cleanup_free_ char *error = NULL, *ignored = NULL;
+        bool changing = false;
+        int r;
+
+        *reterr = NULL;
+        r = reload(machine, config, config ? TARGET_NEW : TARGET_REPAIR, &changing, reterr);
+        if (r >= 0 || !config || !changing)
                 return r;
 
-        r = record_commit(&n.record);
-        return r < 0 ? error_explain(reterr, r, "write down the network of", machine) : 0;
+        /* A running container must not be left with half of a network. */
+        if (reload(machine, NULL, TARGET_BACK, &changing, &ignored) >= 0)
+                return r;
+
+        error = TAKE_PTR(*reterr);
+        return str_join(reterr, error ? error : strerror(-r),
+                       "; its network is incomplete until a reload succeeds") < 0
+                ? -ENOMEM
+                : r;
 }
 
 int network_names(char ***ret) {

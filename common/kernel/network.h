@@ -27,7 +27,7 @@ int network_up(const NetworkConfig *config, char **reterr);
  * @reterr: as in network_up()
  *
  * What is to be gone is removed, what is missing is made, what is right is not touched. After a
- * failure the next call goes on where this one stopped.
+ * failure it is what it was before; if that fails, too, the next call goes on where this one stopped.
  *
  * Return: 0, -ENOENT if the container has no network of its own, other negative errno.
  */

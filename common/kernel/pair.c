@@ -3,6 +3,7 @@
 #include "common/kernel/pair.h"
 
 #include <net/if.h>
+#include <sched.h>
 #include <string.h>
 
 #include "common/base/error.h"
@@ -33,19 +34,46 @@ static int find_bridge(Netlink *host, const char *name, int *ret, char **reterr)
 
         r = link_find(host, name, &link);
         if (r == -ENODEV)
-                return str_format(reterr, "There is no bridge '%s'", name) < 0 ? -ENOMEM : r;
+                return str_format(reterr,
+                               "There is no bridge '%s': make it, or use Zone= for one of ours",
+                               name) < 0
+                        ? -ENOMEM
+                        : r;
         if (r < 0)
                 return error_explain(reterr, r, "find the bridge", name);
+        if (strcmp(link.kind, "bridge") != 0)
+                return str_format(reterr, "'%s' is not a bridge", name) < 0 ? -ENOMEM : -EINVAL;
 
         *ret = link.index;
         return 0;
 }
 
-/* A container must not tell the host about routes and addresses, CVE-2020-13401. */
-static int refuse_advertisements(const char *interface, char **reterr) {
+/*
+ * What the kernel does by itself with IPv6 on the host's end: a container must not tell the host about
+ * routes and addresses, CVE-2020-13401; and its link-local address need not wait a second or two until
+ * it can be the source of a neighbour solicitation, for nobody else has it.
+ */
+static int tame_ipv6(const char *interface, char **reterr) {
+        int r;
+
         if (sysctl_read(AF_INET6, interface, "accept_ra") == -ENOENT)
                 return 0; /* no IPv6 */
-        return sysctl_write(AF_INET6, interface, "accept_ra", 0, reterr);
+
+        r = sysctl_write(AF_INET6, interface, "accept_ra", 0, reterr);
+        return r < 0 ? r : sysctl_write(AF_INET6, interface, "accept_dad", 0, reterr);
+}
+
+/* The same inside; /proc/sys/net is that of the namespace that a process is in. */
+static int tame_ipv6_inside(Network *n, const char *interface, char **reterr) {
+        int r = 0;
+
+        if (setns(n->ends.container_namespace, CLONE_NEWNET) < 0)
+                return error_explain(reterr, -errno, "enter the network namespace of", n->machine);
+        if (sysctl_read(AF_INET6, interface, "accept_dad") != -ENOENT)
+                r = sysctl_write(AF_INET6, interface, "accept_dad", 0, reterr);
+        if (setns(n->ends.host_namespace, CLONE_NEWNET) < 0)
+                r = error_explain(reterr, -errno, "leave the network namespace of", n->machine);
+        return r;
 }
 
 /* The alternative names of the host's end: whose it is, and what it would be called in full. */
@@ -79,7 +107,9 @@ static int create_pair(Network *n, const Pair *p, int master, Interface *ret_hos
         link_add_pair(n->ends.host, &pair);
         r = netlink_run(n->ends.host, reterr);
         if (r >= 0)
-                r = refuse_advertisements(ret_host->name, reterr);
+                r = tame_ipv6(ret_host->name, reterr);
+        if (r >= 0)
+                r = tame_ipv6_inside(n, p->inside, reterr);
         if (r < 0)
                 return r;
 
@@ -165,7 +195,7 @@ static int make_pair(Network *n, const Pair *p, int master, Interface *ret_host,
         if (r < 0)
                 return error_explain(reterr, r, "find the interface of", p->inside);
         if (link.is_unnamed) { /* whoever made it was killed, perhaps before this */
-                r = refuse_advertisements(link.name, reterr);
+                r = tame_ipv6(link.name, reterr);
                 if (r < 0)
                         return r;
         }
@@ -194,23 +224,34 @@ static void configure_host(Network *n, const Pair *p, const Interface *on) {
                         pair_host_address(p, p->local[i].family), was_local(n, p, &p->local[i]));
 }
 
+/* Whether an address is reached over this end by the prefix of one of its own. */
+static bool is_on_link(const Pair *p, const Address *a) {
+        for (size_t i = 0; i < p->n_local; i++)
+                if (address_contains(&p->local[i], a))
+                        return true;
+        return false;
+}
+
 static void configure_inside(Network *n, const Pair *p, const Interface *inside) {
         link_set_up(n->ends.container, inside->index, inside->name, true);
         for (size_t i = 0; i < p->n_local; i++)
                 address_add(n->ends.container, inside->index, inside->name, &p->local[i]);
+
+        /* Of eth0 the gateway's route has that. */
+        for (size_t i = 0; i < p->n_host && p != netconfig_main_pair(n->config); i++)
+                if (!is_on_link(p, &p->host[i]) && pair_local_address(p, p->host[i].family))
+                        route_add_host(n->ends.container, inside->index, inside->name, &p->host[i],
+                                NULL, true);
 }
 
 /* The default route of a family, with a route to the gateway where no address's network has it. */
 static void add_gateway(Network *n, const Pair *p, const Interface *inside, int family) {
         const Address *gateway = netconfig_gateway(n->config, family);
-        bool on_link = false;
 
         if (!gateway)
                 return;
 
-        for (size_t i = 0; i < p->n_local; i++)
-                on_link = on_link || address_contains(&p->local[i], gateway);
-        if (!on_link)
+        if (!is_on_link(p, gateway))
                 route_add_host(
                         n->ends.container, inside->index, inside->name, gateway, NULL, !n->is_new);
         route_set_default(n->ends.container, inside->index, gateway);

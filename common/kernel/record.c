@@ -81,6 +81,7 @@ static int read_at(int directory, const char *file, const char *machine, Network
         if (r < 0)
                 return r == -ENOMEM ? r : -EBADMSG;
 
+        netconfig_complete(&c);
         *ret = c;
         c = (NetworkConfig){};
         return 0;

@@ -193,6 +193,10 @@ int uplink_give(const Ends *ends, const Record *record, const Uplink *u, char **
         int r;
 
         r = link_find(ends->host, u->host, &link);
+        if (r == -ENODEV)
+                return str_format(reterr, "There is no interface '%s' on the host", u->host) < 0
+                        ? -ENOMEM
+                        : r;
         if (r < 0)
                 return error_explain(reterr, r, "find the interface", u->host);
 

@@ -46,6 +46,8 @@ static int complete(Netlink *host, const ZoneNames *names, int *ret_index, char 
         /* Its members must not tell the host about routes and addresses, CVE-2020-13401. */
         if (sysctl_read(AF_INET6, names->bridge, "accept_ra") != -ENOENT)
                 r = sysctl_write(AF_INET6, names->bridge, "accept_ra", 0, reterr);
+        if (r >= 0 && sysctl_read(AF_INET6, names->bridge, "accept_dad") != -ENOENT)
+                r = sysctl_write(AF_INET6, names->bridge, "accept_dad", 0, reterr);
         if (r >= 0)
                 r = link_find(host, names->bridge, &link);
         if (r < 0)
@@ -114,7 +116,9 @@ int zone_agrees(const NetworkConfig *a, const NetworkConfig *b, char **reterr) {
                                 y->n_host == 0 || same_addresses(x, y))
                                 continue;
                         return str_format(reterr,
-                                       "Zone '%s' has other HostAddress= lines in container '%s'",
+                                       "Zone '%s' has other HostAddress= lines in container '%s': "
+                                       "restart all its "
+                                       "members at once",
                                        x->zone, b->machine) < 0
                                 ? -ENOMEM
                                 : -EINVAL;

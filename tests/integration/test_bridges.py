@@ -91,6 +91,16 @@ def test_zone(host):
     wait_until("nothing is left", lambda: equal(before, host.footprint()) or True)
 
 
+def test_a_zone_as_one_writes_it(host):
+    """Without prefix lengths at the members, and two with one address."""
+    for name, address in (("a", "10.81.0.2"), ("b", "10.81.0.3"), ("c", "10.81.0.2")):
+        host.define(name, IDLE + f"Zone=blue\nHostAddress=10.81.0.1/24\nLocalAddress={address}\n")
+    host.run("systemctl", "start", "container-a", "container-b")
+    inside(host, "a", "ping", "-c1", "-W2", "b.containers")
+    assert not host.ok("systemctl", "start", "container-c")
+    says(host, "Address 10.81.0.2 is that of container 'a' already", "systemctl", "status", "container-c")
+
+
 def test_a_zone_whose_members_do_not_agree(host):
     host.define("a", IDLE + "Zone=blue\nHostAddress=10.81.0.1/24\nLocalAddress=10.81.0.2/24\n")
     host.define("b", IDLE + "Zone=blue\nHostAddress=10.82.0.1/24\nLocalAddress=10.82.0.2/24\n")
@@ -156,8 +166,10 @@ def test_further_pairs(host):
         [Veth db]
         HostAddress=10.84.0.1
         LocalAddress=10.84.0.2
+        HostAddress=fd84::1
+        LocalAddress=fd84::2
         MACAddress=02:00:00:00:00:07
-        MTU=1300
+        MTU=1380
 
         [Veth lan]
         Bridge=br0
@@ -174,8 +186,10 @@ def test_further_pairs(host):
     links = sorted(inside(host, "web-with-a-long-name", "/bin/ls", "/sys/class/net").split())
     equal(links, ["blue", "db", "eth0", "lan", "lo"])
     equal(inside(host, "web-with-a-long-name", "/bin/cat", "/sys/class/net/db/address",
-                 "/sys/class/net/db/mtu").split(), ["02:00:00:00:00:07", "1300"])
+                 "/sys/class/net/db/mtu").split(), ["02:00:00:00:00:07", "1380"])
     equal(inside(host, "web-with-a-long-name", "ip", "route", "show", "default").count("default"), 1)
+    contains("dev db", inside(host, "web-with-a-long-name", "ip", "route", "get", "10.84.0.1"))
+    contains("dev db", inside(host, "web-with-a-long-name", "ip", "route", "get", "fd84::1"))
     host.run("ip", "link", "show", "c-web-with-a-long-name-db")
 
     host.run("systemctl", "stop", "container-web-with-a-long-name")

@@ -177,9 +177,30 @@ def test_an_address_that_another_container_has(host):
     host.define("copy", IDLE + "HostAddress=10.90.0.9\nLocalAddress=10.90.0.2\n")
 
     assert not host.ok("systemctl", "start", "container-copy")
-    says(host, "Failed to route 10.90.0.2 to c-copy: File exists", "systemctl", "status", "container-copy")
+    says(host, "Address 10.90.0.2 is that of container 'web' already", "systemctl", "status", "container-copy")
     equal(fetch(host), "hello")
     wait_until("nothing is left of the second", lambda: equal(before, host.footprint()) or True)
+
+
+def test_a_misspelt_key_does_not_open_the_hosts_network(host):
+    host.define("web", "[Container]\nSystem=host\n\n[Network]\nLocalAdress=10.90.0.2\n")
+    host.run("systemctl", "start", "container-web")
+    assert host.out("spawnlet", "run", "web", "readlink", "/proc/1/ns/net") != host.out("readlink", "/proc/1/ns/net")
+
+
+def test_ethernet_addresses(host):
+    """The same after a restart, and different on a clone of the host."""
+    web(host)
+    host.run("systemctl", "start", "container-web")
+    macs = [host.out("spawnlet", "run", "web", "cat", "/sys/class/net/eth0/address"), link(host, "c-web")["address"]]
+    assert macs[0] != macs[1]
+    host.run("systemctl", "restart", "container-web")
+    equal([host.out("spawnlet", "run", "web", "cat", "/sys/class/net/eth0/address"), link(host, "c-web")["address"]],
+          macs)
+    with host.another() as other:
+        web(other)
+        other.run("systemctl", "start", "container-web")
+        assert link(other, "c-web")["address"] != macs[1]
 
 
 def test_down_needs_the_name_alone(host):

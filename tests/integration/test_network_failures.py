@@ -138,7 +138,7 @@ def test_a_system_call_fails_on_the_way_up(host):
 def test_a_failure_is_taken_back_at_once(host):
     """Without ExecStopPost=: a second interface that is missing, a bridge, a taken name."""
     before = prepare(host)
-    for more, text in (("--interface=nic1", "Failed to find the interface 'nic1': No such device"),
+    for more, text in (("--interface=nic1", "There is no interface 'nic1' on the host"),
                        ("--veth=late --bridge=br9", "There is no bridge 'br9'"),
                        ("--macvlan=nic0peer:eth0", "File exists")):
         result = host.run("sh", "-c", f"{HELPER} up {OPTIONS} {more}", check=False)

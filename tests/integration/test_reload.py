@@ -142,17 +142,40 @@ def test_what_others_broke(host):
 
 
 def test_a_change_that_fails(host):
-    """It says why, the rest is as it can be, and the next reload goes on."""
+    """It says why, and the running container keeps what it had; the next reload goes on."""
     web(host)
-    host.run("systemctl", "start", "container-web")
-    change(host, "[Veth a]\nBridge=br0\nLocalAddress=10.80.0.2/24\n", check=False)
-    says(host, "There is no bridge 'br0'", "systemctl", "status", "container-web")
-    equal(host.state("container-web"), "active")
-    equal(fetch(host), "hello")
+    web(host, "    HostAddress=\n    LocalAddress=\n    HostAddress=10.91.0.1\n    LocalAddress=10.91.0.2\n",
+        name="other")
+    host.run("systemctl", "start", "container-web", "container-other")
+    state = addresses(host), routes(host)
+    for text, why in (
+        ("[Network]\nLocalAddress=\nLocalAddress=10.90.0.7\n[Veth a]\nBridge=br0\n", "There is no bridge 'br0'"),
+        ("[Network]\nLocalAddress=\nLocalAddress=10.91.0.2\n",
+         "Address 10.91.0.2 is that of container 'other' already"),
+        ("[Network]\nHostAddress=\nLocalAddress=10.90.0.8\nBridge=lo\n", "'lo' is not a bridge"),
+        ("[Network]\nLocalAddress=\nLocalAddress=10.90.0.9\nMTU=1400\nInterface=nic0\n",
+         "There is no interface 'nic0' on the host"),
+    ):
+        change(host, text, check=False)
+        contains(why, host.unit("container-web")["StatusText"])
+        equal(host.state("container-web"), "active")
+        equal((addresses(host), routes(host)), state, why)
+        equal(fetch(host), "hello")
+        equal(fetch(host, "http://[fd90::2]/"), "hello")
+        equal(host.read("/sys/class/net/c-web/mtu"), "1500\n")
 
+    change(host, "[Veth a]\nBridge=br0\nLocalAddress=10.80.0.2/24\n", check=False)
     bridge(host)
     host.run("systemctl", "reload", "container-web")
     host.run("ping", "-c1", "-W2", "10.80.0.2")
+    contains_not("no bridge", host.unit("container-web")["StatusText"])
+
+    # A definition with an error by now: that is what a reload says.
+    host.write(LIVE, "[Network]\nLocalAddress=10.300.0.1\n")
+    host.run("systemctl", "daemon-reload")
+    assert not host.ok("systemctl", "reload", "container-web")
+    says(host, "LocalAddress=10.300.0.1: not an IPv4 or IPv6 address", "journalctl", "-u", "container-web")
+    equal(fetch(host), "hello")
 
 
 def test_what_takes_a_restart(host):

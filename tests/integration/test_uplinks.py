@@ -104,7 +104,7 @@ def test_back_after_a_failed_start(host):
     # The second does not exist.
     host.define("web", IDLE + "Interface=nic0 nic1\n")
     assert not host.ok("systemctl", "start", "container-web")
-    says(host, "Failed to find the interface 'nic1': No such device", "systemctl", "status", "container-web")
+    says(host, "There is no interface 'nic1' on the host", "systemctl", "status", "container-web")
     equal(settings(host), as_it_was)
 
     # nspawn fails, after the network was made.

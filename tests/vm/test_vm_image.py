@@ -13,7 +13,7 @@ def test_an_image(vm):
         cp /bin/busybox /srv/app/bin/
         echo ID=app >/srv/app/etc/os-release
         echo from an image >/srv/app/srv/index.html
-        mke2fs -q -t ext4 -d /srv/app /srv/app.raw 32M
+        /sbin/mke2fs -q -t ext4 -d /srv/app /srv/app.raw 32M
         rm -r /srv/app
         """)
     before = vm.footprint()
