@@ -251,6 +251,11 @@ static void append_unit_section(Str *s, const Definition *d, const char *root) {
                 "PartOf=machines.target\n"
                 "Before=machines.target\n"
                 "After=network.target\n");
+        /* DeviceAllow=block-loop names a driver, which has to be there when the unit starts. */
+        if (definition_find(d, KEY_IMAGE))
+                str_append(s,
+                        "Wants=modprobe@loop.service modprobe@dm_mod.service\n"
+                        "After=modprobe@loop.service modprobe@dm_mod.service\n");
         append_repair(s, d);
         append_interfaces(s, d);
         append_joined(s, d);

@@ -75,7 +75,7 @@ BUILD_PACKAGES_ALL = [
 
 # The cloud kernel has all network interfaces and nf_tables, and ext4 and NVMe built in: so it
 # boots without an initrd. Python is for agent.py.
-VM_PACKAGES = ["kmod", "linux-image-cloud-amd64", "python3", "udev"]
+VM_PACKAGES = ["e2fsprogs", "kmod", "linux-image-cloud-amd64", "python3", "udev"]
 
 
 def _say(text):

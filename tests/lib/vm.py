@@ -48,7 +48,7 @@ UNITS = "etc/systemd/system"
 # What an emulated boot takes half its time for, and no scenario needs.
 MASKED = [
     "apt-daily-upgrade.timer", "apt-daily.timer", "dev-hugepages.mount", "dev-mqueue.mount",
-    "dpkg-db-backup.timer", "getty.target", "kmod-static-nodes.service", "modprobe@.service",
+    "dpkg-db-backup.timer", "getty.target", "kmod-static-nodes.service",
     "proc-sys-fs-binfmt_misc.automount", "run-lock.mount", "sys-fs-fuse-connections.mount",
     "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
     "systemd-binfmt.service", "systemd-random-seed.service",

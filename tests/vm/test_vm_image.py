@@ -22,6 +22,9 @@ def test_an_image(vm):
         Image=/srv/app.raw
         Command=/bin/busybox httpd -f -p 80 -h /srv
 
+        [Exec]
+        ProcessTwo=yes
+
         [Network]
         HostAddress=10.90.0.1
         LocalAddress=10.90.0.2
