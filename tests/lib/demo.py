@@ -89,7 +89,6 @@ def demonstrate(host):
 
     say("\n=== Stopped, it is gone.")
     shell("systemctl", "stop", "container-web")
-    shell("ip", "-br", "link")
     shell("machinectl", "list", "--no-pager")
 
     def nothing_left():
@@ -100,7 +99,9 @@ def demonstrate(host):
             raise HostError(f"left behind: { {what: names for what, names in left.items() if names} }")
         return True
 
+    # The kernel frees interfaces a moment after they are out of service.
     wait_until("nothing left of the container", nothing_left)
+    shell("ip", "-br", "link")
     say("\nNo interface, namespace, mount, cgroup or file in /run/spawnlet is left of it.")
 
 
