@@ -54,23 +54,18 @@ static int find_bridge(Netlink *host, const char *name, int *ret, char **reterr)
  * it can be the source of a neighbour solicitation, for nobody else has it.
  */
 static int tame_ipv6(const char *interface, char **reterr) {
-        int r;
+        int r = sysctl_init(AF_INET6, interface, "accept_ra", 0, reterr);
 
-        if (sysctl_read(AF_INET6, interface, "accept_ra") == -ENOENT)
-                return 0; /* no IPv6 */
-
-        r = sysctl_write(AF_INET6, interface, "accept_ra", 0, reterr);
-        return r < 0 ? r : sysctl_write(AF_INET6, interface, "accept_dad", 0, reterr);
+        return r < 0 ? r : sysctl_init(AF_INET6, interface, "accept_dad", 0, reterr);
 }
 
 /* The same inside; /proc/sys/net is that of the namespace that a process is in. */
 static int tame_ipv6_inside(Network *n, const char *interface, char **reterr) {
-        int r = 0;
+        int r;
 
         if (setns(n->ends.container_namespace, CLONE_NEWNET) < 0)
                 return error_explain(reterr, -errno, "enter the network namespace of", n->machine);
-        if (sysctl_read(AF_INET6, interface, "accept_dad") != -ENOENT)
-                r = sysctl_write(AF_INET6, interface, "accept_dad", 0, reterr);
+        r = sysctl_init(AF_INET6, interface, "accept_dad", 0, reterr);
         if (setns(n->ends.host_namespace, CLONE_NEWNET) < 0)
                 r = error_explain(reterr, -errno, "leave the network namespace of", n->machine);
         return r;

@@ -28,14 +28,12 @@ int sysctl_read(int family, const char *interface, const char *key) {
         return r < 0 ? r : text[0] - '0';
 }
 
-int sysctl_write(int family, const char *interface, const char *key, int value, char **reterr) {
+static int write_digit(
+        int family, const char *interface, const char *key, int value, char **reterr) {
         _cleanup_free_ char *path = NULL;
         _cleanup_close_ int fd = -EBADF;
         const char digit = (char) ('0' + value);
         int r;
-
-        if (sysctl_read(family, interface, key) == value)
-                return 0;
 
         r = setting_path(family, interface, key, &path);
         if (r < 0)
@@ -49,4 +47,22 @@ int sysctl_write(int family, const char *interface, const char *key, int value, 
         return str_format(reterr, "Failed to write %c to '%s': %s", digit, path, strerror(-r)) < 0
                 ? -ENOMEM
                 : r;
+}
+
+int sysctl_write(int family, const char *interface, const char *key, int value, char **reterr) {
+        return sysctl_read(family, interface, key) == value
+                ? 0
+                : write_digit(family, interface, key, value, reterr);
+}
+
+int sysctl_init(int family, const char *interface, const char *key, int value, char **reterr) {
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        r = write_digit(family, interface, key, value, &error);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0 && !*reterr)
+                *reterr = TAKE_PTR(error);
+        return r;
 }

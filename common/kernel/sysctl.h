@@ -24,3 +24,13 @@ int sysctl_read(int family, const char *interface, const char *key);
  * Return: 0 or negative errno.
  */
 int sysctl_write(int family, const char *interface, const char *key, int value, char **reterr);
+
+/**
+ * sysctl_init() - set a setting of an interface that is new
+ * @reterr: as above
+ *
+ * Its value is not looked at first, which takes as long again.
+ *
+ * Return: 0, also if there is no such setting, as without IPv6; negative errno.
+ */
+int sysctl_init(int family, const char *interface, const char *key, int value, char **reterr);

@@ -41,13 +41,12 @@ static int make(Netlink *host, const char *zone, const ZoneNames *names, char **
 /* What is still to be done, of one that was made now or by somebody who was killed over it. */
 static int complete(Netlink *host, const ZoneNames *names, int *ret_index, char **reterr) {
         Link link;
-        int r = 0;
+        int r;
 
         /* Its members must not tell the host about routes and addresses, CVE-2020-13401. */
-        if (sysctl_read(AF_INET6, names->bridge, "accept_ra") != -ENOENT)
-                r = sysctl_write(AF_INET6, names->bridge, "accept_ra", 0, reterr);
-        if (r >= 0 && sysctl_read(AF_INET6, names->bridge, "accept_dad") != -ENOENT)
-                r = sysctl_write(AF_INET6, names->bridge, "accept_dad", 0, reterr);
+        r = sysctl_init(AF_INET6, names->bridge, "accept_ra", 0, reterr);
+        if (r >= 0)
+                r = sysctl_init(AF_INET6, names->bridge, "accept_dad", 0, reterr);
         if (r >= 0)
                 r = link_find(host, names->bridge, &link);
         if (r < 0)
