@@ -400,6 +400,11 @@ int pair_retire(Network *n, const NetworkConfig *c, const Pair *p, char **reterr
         link_set_up(n->ends.host, link.index, link.name, false);
         if (link.master > 0)
                 link_set_master(n->ends.host, link.index, link.name, 0);
+        /* systemd-networkd 252 does not see that the last alternative name is gone, and would take the
+         * next interface of that name for a mistake: so one is left. */
+        (void) snprintf(name, sizeof(name), "c-~~%i", link.index);
+        link_add_names(n->ends.host, link.index, link.name, name, NULL);
+        netlink_tolerate(n->ends.host, EEXIST);
         link_delete_name(n->ends.host, link.index, owner);
         if (*full_name)
                 link_delete_name(n->ends.host, link.index, full_name);
