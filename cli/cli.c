@@ -160,7 +160,7 @@ static int running_addresses(const char *name, char ***l) {
 
         r = definition_name_to_machine(name, &machine);
         if (r >= 0)
-                r = str_join(&path, SPAWNLET_RUN_DIR "/hosts/", machine);
+                r = str_join(&path, SPAWNLET_HOSTS_DIR "/", machine);
         if (r < 0)
                 return r;
         if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0)

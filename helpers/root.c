@@ -32,9 +32,6 @@
 /* The name servers of the host's systemd-resolved; systemd-resolved.service(8), /ETC/RESOLV.CONF. */
 #define RESOLVED_UPLINK "/run/systemd/resolve/resolv.conf"
 
-/* What nss-spawnlet reads, on the host and in every container. */
-#define HOSTS_DIR SPAWNLET_RUN_DIR "/hosts"
-
 /* The files that systemd-nspawn(1), --resolv-conf=, takes. */
 static const struct {
         const char *kind, *path;
@@ -829,9 +826,9 @@ static int run(const Arguments *a) {
                         r, "Failed to make a file in '" SPAWNLET_STARTED_DIR "': %m");
 
         /* Every container has it mounted, also on a host whose containers have no network. */
-        r = mkdir_parents(HOSTS_DIR, 0755);
+        r = mkdir_parents(SPAWNLET_HOSTS_DIR, 0755);
         if (r < 0)
-                return log_error_errno(r, "Failed to make '" HOSTS_DIR "': %m");
+                return log_error_errno(r, "Failed to make '" SPAWNLET_HOSTS_DIR "': %m");
 
         if (a->resolv_source)
                 r = copy_resolv_conf(machine, a->resolv_source);

@@ -50,7 +50,7 @@
  * siblings, and its own where both have one of that name. The unit test has its own directories.
  */
 #ifndef HOSTS_DIRECTORIES
-#define HOSTS_DIRECTORIES SPAWNLET_RUN_DIR "/hosts", "/run/host/spawnlet/hosts"
+#define HOSTS_DIRECTORIES SPAWNLET_HOSTS_DIR, "/run/host/spawnlet/hosts"
 #endif
 
 static const char *const hosts_directories[] = { HOSTS_DIRECTORIES };

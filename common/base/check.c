@@ -316,27 +316,29 @@ static int check_interfaces(const Definition *d, Diags *diags) {
         return 0;
 }
 
+/* Whether an end of a pair has an address of a family. */
+static bool pair_has(const Definition *d, const char *veth, KeyId id, int family) {
+        for (const Setting *a = NULL; (a = definition_pair_next(d, veth, id, a));)
+                if (family_of(a->value) == family)
+                        return true;
+        return false;
+}
+
 /* RFC 8200, 5.: the kernel has no IPv6 on an interface with less. */
 #define IPV6_MTU_MIN 1280
 
 /* @veth: NULL for the pair with eth0 */
 static int check_mtu(const Definition *d, const char *veth, Diags *diags) {
-        static const KeyId own[] = { KEY_HOST_ADDRESS, KEY_LOCAL_ADDRESS },
-                           further[] = { KEY_VETH_HOST_ADDRESS, KEY_VETH_LOCAL_ADDRESS };
-        const Setting *mtu = veth ? definition_veth_next(d, veth, KEY_VETH_MTU, NULL)
-                                  : definition_find(d, KEY_MTU);
+        const Setting *mtu = definition_pair_next(d, veth, KEY_MTU, NULL);
         uint64_t bytes;
 
         if (!mtu || parse_unsigned(mtu->value, 0, UINT32_MAX, &bytes) < 0 || bytes >= IPV6_MTU_MIN)
                 return 0;
 
-        for (size_t i = 0; i < ELEMENTSOF(own); i++)
-                for (const Setting *a = NULL;
-                        (a = veth ? definition_veth_next(d, veth, further[i], a)
-                                  : definition_next(d, own[i], a));)
-                        if (family_of(a->value) == AF_INET6)
-                                return complain(diags, mtu, "use 1280 or more",
-                                        "too small for the IPv6 addresses of this interface");
+        if (pair_has(d, veth, KEY_HOST_ADDRESS, AF_INET6) ||
+                pair_has(d, veth, KEY_LOCAL_ADDRESS, AF_INET6))
+                return complain(diags, mtu, "use 1280 or more",
+                        "too small for the IPv6 addresses of this interface");
         return 0;
 }
 
@@ -399,15 +401,6 @@ static int warn(Diags *diags, const Setting *s, const char *hint, const char *me
         return definition_complain(diags, SEVERITY_WARNING, s, hint, message);
 }
 
-/* Whether a setting of the same pair has an address of a family. */
-static bool pair_has(const Definition *d, const Setting *s, KeyId id, KeyId veth_id, int family) {
-        for (const Setting *a = NULL; (a = s->veth ? definition_veth_next(d, s->veth, veth_id, a)
-                                                   : definition_next(d, id, a));)
-                if (family_of(a->value) == family)
-                        return true;
-        return false;
-}
-
 static bool has_gateway(const Definition *d, int family) {
         for (const Setting *g = NULL; (g = definition_next(d, KEY_GATEWAY, g));)
                 if (family_of(g->value) == family)
@@ -417,14 +410,12 @@ static bool has_gateway(const Definition *d, int family) {
 
 /* An address on a bridge that reaches nobody there. */
 static int check_reach(const Definition *d, const Setting *local, Diags *diags) {
-        bool on_bridge = local->veth
-                ? definition_veth_next(d, local->veth, KEY_VETH_BRIDGE, NULL) ||
-                        definition_veth_next(d, local->veth, KEY_VETH_ZONE, NULL)
-                : definition_find(d, KEY_BRIDGE) || definition_find(d, KEY_ZONE);
+        bool on_bridge = definition_pair_next(d, local->veth, KEY_BRIDGE, NULL) ||
+                definition_pair_next(d, local->veth, KEY_ZONE, NULL);
         Address a;
 
         if (!on_bridge || address_parse(local->value, &a, NULL) < 0 || !address_is_host(&a) ||
-                pair_has(d, local, KEY_HOST_ADDRESS, KEY_VETH_HOST_ADDRESS, a.family) ||
+                pair_has(d, local->veth, KEY_HOST_ADDRESS, a.family) ||
                 (!local->veth && has_gateway(d, a.family)))
                 return 0;
         return warn(diags, local, "give it a prefix length, or add HostAddress= or Gateway=",
@@ -433,8 +424,7 @@ static int check_reach(const Definition *d, const Setting *local, Diags *diags) 
 
 /* The host's address in a zone, whose prefix is the members'. */
 static int check_zone_address(const Definition *d, const Setting *host, Diags *diags) {
-        const Setting *zone = host->veth ? definition_veth_next(d, host->veth, KEY_VETH_ZONE, NULL)
-                                         : definition_find(d, KEY_ZONE);
+        const Setting *zone = definition_pair_next(d, host->veth, KEY_ZONE, NULL);
         Address a;
 
         if (!zone || address_parse(host->value, &a, NULL) < 0 || !address_is_host(&a))
@@ -461,7 +451,7 @@ static int check_routes(const Definition *d, Diags *diags) {
                 int family = family_of(l->value);
 
                 routed = routed || has_gateway(d, family) ||
-                        pair_has(d, l, KEY_HOST_ADDRESS, KEY_VETH_HOST_ADDRESS, family);
+                        pair_has(d, NULL, KEY_HOST_ADDRESS, family);
         }
         if (r >= 0 && masquerade && !routed && has_local_address(d, AF_UNSPEC))
                 r = warn(diags, masquerade, "add HostAddress= or Gateway=",
@@ -723,21 +713,19 @@ static int add_claim(
 
 /* The bridge that the setting's pair is on; NULL if it is on none. */
 static const char *segment_of(const Definition *d, const Setting *s) {
-        const Setting *bridge = s->veth ? definition_veth_next(d, s->veth, KEY_VETH_BRIDGE, NULL)
-                                        : definition_find(d, KEY_BRIDGE);
+        const Setting *bridge = definition_pair_next(d, s->veth, KEY_BRIDGE, NULL);
 
         return bridge ? bridge->value : NULL;
 }
 
 /* The host's addresses in a zone are the bridge's: all that give some have to give the same. */
 static int add_zone_claim(Claims *c, const Definition *d, const Setting *s) {
-        const KeyId id = s->veth ? KEY_VETH_HOST_ADDRESS : KEY_HOST_ADDRESS;
         _cleanup_strv_ char **addresses = NULL;
         _cleanup_str_ Str text = {};
         int r;
 
-        for (const Setting *a = NULL; (a = s->veth ? definition_veth_next(d, s->veth, id, a)
-                                                   : definition_next(d, id, a));) {
+        for (const Setting *a = NULL;
+                (a = definition_pair_next(d, s->veth, KEY_HOST_ADDRESS, a));) {
                 char buffer[INET6_ADDRSTRLEN];
                 Address address;
 

@@ -481,6 +481,21 @@ const Setting *definition_veth_next(
         return previous;
 }
 
+const Setting *definition_pair_next(
+        const Definition *d, const char *veth, KeyId id, const Setting *previous) {
+        static const KeyId veth_ids[_KEY_MAX] = {
+                [KEY_HOST_ADDRESS] = KEY_VETH_HOST_ADDRESS,
+                [KEY_LOCAL_ADDRESS] = KEY_VETH_LOCAL_ADDRESS,
+                [KEY_BRIDGE] = KEY_VETH_BRIDGE,
+                [KEY_ZONE] = KEY_VETH_ZONE,
+                [KEY_MAC_ADDRESS] = KEY_VETH_MAC_ADDRESS,
+                [KEY_MTU] = KEY_VETH_MTU,
+        };
+
+        return veth ? definition_veth_next(d, veth, veth_ids[id], previous)
+                    : definition_next(d, id, previous);
+}
+
 /* The keys that need the pair with eth0, and those that need a network of one's own. */
 static const KeyId veth_keys[] = { KEY_HOST_ADDRESS, KEY_LOCAL_ADDRESS, KEY_GATEWAY, KEY_BRIDGE,
         KEY_ZONE, KEY_MAC_ADDRESS, KEY_MTU, KEY_PORT, KEY_MASQUERADE };

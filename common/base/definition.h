@@ -87,6 +87,14 @@ int definition_complain(
 const Setting *definition_veth_next(
         const Definition *d, const char *veth, KeyId id, const Setting *previous);
 
+/**
+ * definition_pair_next() - as definition_next(), within one pair
+ * @veth: the name of a [Veth NAME], from Definition.veths; NULL for the pair with eth0
+ * @id: the key as it is called in [Network], KEY_HOST_ADDRESS to KEY_MTU but KEY_GATEWAY
+ */
+const Setting *definition_pair_next(
+        const Definition *d, const char *veth, KeyId id, const Setting *previous);
+
 typedef enum NetworkKind {
         NETWORK_HOST, /* the host's interfaces */
         NETWORK_OWN,  /* a namespace of its own, made by spawnlet-network */

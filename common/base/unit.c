@@ -266,15 +266,15 @@ static void append_unit_section(Str *s, const Definition *d, const char *root) {
 /* The options of a pair; those of eth0 come first, and without a name. */
 static void append_pair(Str *s, const Definition *d, const char *veth) {
         static const struct {
-                KeyId id, veth_id;
+                KeyId id;
                 const char *option;
         } options[] = {
-                { KEY_HOST_ADDRESS, KEY_VETH_HOST_ADDRESS, "--host-address=" },
-                { KEY_LOCAL_ADDRESS, KEY_VETH_LOCAL_ADDRESS, "--local-address=" },
-                { KEY_BRIDGE, KEY_VETH_BRIDGE, "--bridge=" },
-                { KEY_ZONE, KEY_VETH_ZONE, "--zone=" },
-                { KEY_MAC_ADDRESS, KEY_VETH_MAC_ADDRESS, "--mac-address=" },
-                { KEY_MTU, KEY_VETH_MTU, "--mtu=" },
+                { KEY_HOST_ADDRESS, "--host-address=" },
+                { KEY_LOCAL_ADDRESS, "--local-address=" },
+                { KEY_BRIDGE, "--bridge=" },
+                { KEY_ZONE, "--zone=" },
+                { KEY_MAC_ADDRESS, "--mac-address=" },
+                { KEY_MTU, "--mtu=" },
         };
 
         if (veth)
@@ -282,8 +282,7 @@ static void append_pair(Str *s, const Definition *d, const char *veth) {
         for (size_t i = 0; i < ELEMENTSOF(options); i++) {
                 const Setting *o = NULL;
 
-                while ((o = veth ? definition_veth_next(d, veth, options[i].veth_id, o)
-                                 : definition_next(d, options[i].id, o)))
+                while ((o = definition_pair_next(d, veth, options[i].id, o)))
                         append_option(s, d, options[i].option, o->value);
         }
 }
@@ -529,7 +528,7 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         if (definition_system(d) == SYSTEM_PATH)
                 append_nix(s, d);
         /* Elsewhere below /run than in host/ it would show as a failed unmount at the stop. */
-        str_append(s, " --bind-ro=" SPAWNLET_RUN_DIR "/hosts:/run/host/spawnlet/hosts");
+        str_append(s, " --bind-ro=" SPAWNLET_HOSTS_DIR ":/run/host/spawnlet/hosts");
         append_networkd(s, d);
         append_table_options(s, d);
         /* Last: of several --resolv-conf=, the last one counts. */

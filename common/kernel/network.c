@@ -17,7 +17,6 @@
 #include "common/kernel/pair.h"
 #include "common/kernel/zone.h"
 
-#define HOSTS_DIR SPAWNLET_RUN_DIR "/hosts"
 #define NETNS_DIR SPAWNLET_RUN_DIR "/netns"
 
 #define LOOPBACK_INDEX 1 /* in every namespace */
@@ -39,7 +38,7 @@ static void network_done(Network *n) {
 #define _cleanup_network_ _cleanup_(network_done)
 
 static int make_directories(char **reterr) {
-        static const char *const directories[] = { SPAWNLET_RUN_DIR, HOSTS_DIR, NETNS_DIR,
+        static const char *const directories[] = { SPAWNLET_RUN_DIR, SPAWNLET_HOSTS_DIR, NETNS_DIR,
                 RECORDS_DIR };
 
         for (size_t i = 0; i < ELEMENTSOF(directories); i++)
@@ -187,7 +186,7 @@ static int give_uplinks(Network *n, char **reterr) {
                         r = uplink_take_back(&n->ends, &n->record, u, reterr);
                 }
                 if (r >= 0)
-                        r = uplink_give(&n->ends, &n->record, &c->uplinks[i], reterr);
+                        r = uplink_give(&n->ends, &n->record, u, reterr);
                 if (r < 0)
                         return r;
         }
@@ -210,12 +209,12 @@ static int write_hosts(const NetworkConfig *c, char **reterr) {
         if (str_error(&text) < 0)
                 return -ENOMEM;
 
-        directory = open(HOSTS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        directory = open(SPAWNLET_HOSTS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
-                return error_explain(reterr, -errno, "open", HOSTS_DIR);
+                return error_explain(reterr, -errno, "open", SPAWNLET_HOSTS_DIR);
 
         r = text.len > 0 ? file_replace(directory, c->machine, text.data, text.len, 0644)
-                         : file_remove(HOSTS_DIR, c->machine);
+                         : file_remove(SPAWNLET_HOSTS_DIR, c->machine);
         return r < 0 ? error_explain(reterr, r, "write the addresses of", c->machine) : 0;
 }
 
@@ -421,7 +420,7 @@ static int take_down(Network *n, char **reterr) {
         _cleanup_netconfig_ NetworkConfig minimal = {};
         int r, q;
 
-        r = file_remove(HOSTS_DIR, n->machine);
+        r = file_remove(SPAWNLET_HOSTS_DIR, n->machine);
         if (r < 0)
                 r = error_explain(reterr, r, "remove the addresses of", n->machine);
 
