@@ -143,6 +143,121 @@ int cgroup_is_populated(int events) {
         return populated ? populated[strlen("populated ")] == '1' : -EBADMSG;
 }
 
+/* How many cgroups are looked at to count what is in them, and how deep below each other. */
+#define CGROUPS_MAX 1000
+#define CGROUP_DEPTH_MAX 16
+
+/* Add the processes listed in a file, which may be long: some as PIDs, all as a number. */
+static int add_processes(int directory, CgroupProcesses *p) {
+        _cleanup_close_ int fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+        char text[8192];
+        pid_t pid = 0;
+        ssize_t n;
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+
+        while ((n = read(fd, text, sizeof(text))) > 0)
+                for (ssize_t i = 0; i < n; i++) {
+                        if (text[i] >= '0' && text[i] <= '9') {
+                                pid = pid * 10 + (text[i] - '0');
+                                continue;
+                        }
+                        if (p->n < ELEMENTSOF(p->some))
+                                p->some[p->n] = pid;
+                        p->n++;
+                        pid = 0;
+                }
+
+        /* Removed meanwhile; or threaded, where the processes are listed further up. */
+        return n < 0 && errno != ENODEV && errno != EOPNOTSUPP ? -errno : 0;
+}
+
+static int add_cgroup(
+        int parent, const char *name, unsigned depth, unsigned *n_left, CgroupProcesses *p) {
+        _cleanup_closedir_ DIR *d = NULL;
+        const struct dirent *entry;
+        int fd, r;
+
+        if (depth == 0 || *n_left == 0) {
+                p->more = true;
+                return 0;
+        }
+        (*n_left)--;
+
+        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        d = fdopendir(fd);
+        if (!d) {
+                r = -errno;
+                (void) close(fd); /* the first error is the one to report */
+                return r;
+        }
+
+        /* Those below first: what is found first is named, and the init is the one known anyway. */
+        while ((entry = readdir(d))) {
+                if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+                        continue;
+                r = add_cgroup(dirfd(d), entry->d_name, depth - 1, n_left, p);
+                if (r < 0 && r != -ENOENT) /* removed meanwhile */
+                        return r;
+        }
+
+        return add_processes(dirfd(d), p);
+}
+
+int cgroup_processes(const char *path, CgroupProcesses *ret) {
+        CgroupProcesses processes = {};
+        unsigned n_left = CGROUPS_MAX;
+        int r;
+
+        r = add_cgroup(AT_FDCWD, path, CGROUP_DEPTH_MAX, &n_left, &processes);
+        if (r < 0)
+                return r;
+
+        *ret = processes;
+        return 0;
+}
+
+static int thaw(const char *path) {
+        _cleanup_free_ char *file = NULL;
+        int fd, r;
+
+        r = str_format(&file, "%s/cgroup.freeze", path);
+        if (r < 0)
+                return r;
+
+        fd = open(file, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        r = write(fd, "0", 1) < 0 && errno != ENODEV ? -errno : 0;
+        (void) close(fd);
+        return r;
+}
+
+int cgroup_thaw(const char *path, pid_t pid) {
+        _cleanup_free_ char *cgroup = NULL;
+        char name[32];
+        int r;
+
+        (void) snprintf(name, sizeof(name), "%i", (int) pid);
+        r = cgroup_of(name, &cgroup);
+        if (r < 0)
+                return r == -ENOENT || r == -ESRCH ? 0 : r;
+
+        for (;;) {
+                const char *below = str_starts_with(cgroup, path);
+
+                if (!below || (*below != '\0' && *below != '/'))
+                        return 0;
+                r = thaw(cgroup);
+                if (r < 0 || *below == '\0')
+                        return r;
+                *strrchr(cgroup, '/') = '\0';
+        }
+}
+
 int cgroup_join(pid_t pid) {
         _cleanup_free_ char *path = NULL, *file = NULL;
         char name[32];

@@ -60,6 +60,31 @@ int cgroup_open_events(const char *path);
  */
 int cgroup_is_populated(int events);
 
+/* The processes of a cgroup and those below it. */
+typedef struct CgroupProcesses {
+        size_t n;
+        bool more;     /* there are, in cgroups that were not looked at */
+        pid_t some[8]; /* those found first; 0 behind the last */
+} CgroupProcesses;
+
+/**
+ * cgroup_processes() - count the processes of a cgroup and those below it
+ *
+ * Cheap, as it looks at no process. What is inside makes the cgroups: there is a limit to how many
+ * are looked at, and how deep.
+ *
+ * Return: 0, with what was found until then; -ENOENT if there is no such cgroup; other negative errno.
+ */
+int cgroup_processes(const char *path, CgroupProcesses *ret);
+
+/**
+ * cgroup_thaw() - thaw the cgroup of a process, and all above it up to one
+ * @path: the last one that is thawed
+ *
+ * Return: 0 also if they were not frozen, or the process is elsewhere or gone; negative errno.
+ */
+int cgroup_thaw(const char *path, pid_t pid);
+
 /**
  * cgroup_join() - move this process into the cgroup of another
  *

@@ -3,14 +3,20 @@
 #include "common/kernel/init.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "common/base/file.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
+#include "common/kernel/namespace.h"
 
 #define PROC_FILE_MAX (256U * 1024U)
 
@@ -111,8 +117,9 @@ int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd) {
         return 0;
 }
 
-int init_kill_signal(pid_t main_pid) {
+int init_options(pid_t main_pid, InitOptions *ret) {
         _cleanup_free_ char *arguments = NULL;
+        InitOptions options = {};
         char path[64];
         size_t size;
         int r;
@@ -125,19 +132,43 @@ int init_kill_signal(pid_t main_pid) {
         for (const char *p = arguments; p < arguments + size; p += strlen(p) + 1) {
                 const char *signal = str_starts_with(p, "--kill-signal=");
 
-                if (signal)
-                        return parse_signal(signal);
                 if (strcmp(p, "--") == 0)
                         break;
+                if (strcmp(p, "--boot") == 0 || strcmp(p, "--as-pid2") == 0)
+                        options.boots = true;
+                if (!signal)
+                        continue;
+                options.kill_signal = parse_signal(signal);
+                if (options.kill_signal < 0)
+                        return options.kill_signal;
         }
 
-        return -ENODATA;
+        *ret = options;
+        return 0;
+}
+
+int init_process_name(pid_t pid, char ret[static PROCESS_NAME_MAX]) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_proc(pid, "comm", &text);
+        if (r < 0)
+                return r;
+
+        size_t n = strlen(text);
+        if (n > 0 && text[n - 1] == '\n')
+                n--;
+        n = MIN(n, (size_t) PROCESS_NAME_MAX - 1);
+        for (size_t i = 0; i < n; i++)
+                ret[i] = (char) (text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
+        ret[n] = '\0';
+        return 0;
 }
 
 /*
  * Whether a process waits in sigwaitinfo(2). The signals that it waits for are not blocked then
  * as far as /proc shows, and still not lost: do_sigtimedwait() of the kernel keeps the real mask
- * aside. nspawn's own init for --as-pid2 is one of these, dumb-init another.
+ * aside. nspawn's own init for --as-pid2 is one of these, busybox and dumb-init are others.
  */
 static bool waits_for_signals(pid_t pid) {
         _cleanup_free_ char *text = NULL;
@@ -146,24 +177,229 @@ static bool waits_for_signals(pid_t pid) {
                 strtol(text, NULL, 10) == SYS_rt_sigtimedwait;
 }
 
-int init_can_take(pid_t pid, int signal) {
+/* The name of the file that a process was executed from, "" if it is not to be had. proc(5) says
+ * what is behind it when the file was replaced meanwhile, as by an upgrade. */
+static void read_executable(pid_t pid, char *ret, size_t size) {
+        char path[32], target[PATH_MAX];
+        ssize_t n;
+
+        *ret = '\0';
+        (void) snprintf(path, sizeof(path), "/proc/%i/exe", (int) pid);
+        n = readlink(path, target, sizeof(target) - 1);
+        if (n < 0)
+                return;
+        target[n] = '\0';
+
+        const char *deleted = str_ends_with(target, " (deleted)");
+        if (deleted)
+                target[deleted - target] = '\0';
+
+        const char *slash = strrchr(target, '/');
+        (void) snprintf(ret, size, "%.*s", (int) size - 1, slash ? slash + 1 : target);
+}
+
+/* Whether two processes run the same file. The links in /proc lead to the file itself, not to
+ * whatever has its name now. */
+static bool same_executable(pid_t a, pid_t b) {
+        char path[32];
+        struct stat x, y;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/exe", (int) a);
+        if (stat(path, &x) < 0)
+                return false;
+        (void) snprintf(path, sizeof(path), "/proc/%i/exe", (int) b);
+        if (stat(path, &y) < 0)
+                return false;
+        return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static bool is_in(uint64_t mask, int signal) {
+        return (mask & (UINT64_C(1) << (signal - 1))) != 0;
+}
+
+int init_look(pid_t pid, pid_t main_pid, InitState *ret) {
         _cleanup_free_ char *status = NULL;
-        uint64_t blocked, caught, bit = UINT64_C(1) << (signal - 1);
+        InitState state = {};
         int r;
 
-        if (signal == SIGKILL) /* never dropped when it comes from outside */
-                return 1;
+        /* First: a mask that nspawn's process had is not taken for that of a program executed later. */
+        state.waits = waits_for_signals(pid);
+        state.executed = state.waits || !same_executable(pid, main_pid);
 
         r = read_proc(pid, "status", &status);
+        if (r >= 0)
+                r = status_mask(status, "SigBlk", &state.blocked);
+        if (r >= 0)
+                r = status_mask(status, "SigCgt", &state.caught);
+        if (r >= 0)
+                r = status_mask(status, "SigIgn", &state.ignored);
+        if (r >= 0)
+                r = init_process_name(pid, state.name);
         if (r < 0)
                 return r;
 
-        r = status_mask(status, "SigBlk", &blocked);
+        /* Who blocks signals to take them leaves out those of the processor's. */
+        state.blocks_all = is_in(state.blocked, SIGSEGV);
+        read_executable(pid, state.executable, sizeof(state.executable));
+        *ret = state;
+        return 0;
+}
+
+bool init_can_take(const InitState *init, int signal) {
+        if (signal == SIGKILL) /* never dropped when it comes from outside */
+                return true;
+        return init->executed && (is_in(init->blocked | init->caught, signal) || init->waits);
+}
+
+bool init_would_end(const InitState *init, int signal) {
+        static const int harmless[] = { SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP,
+                SIGTTIN, SIGTTOU };
+
+        for (size_t i = 0; i < ELEMENTSOF(harmless); i++)
+                if (signal == harmless[i])
+                        return false;
+        return init->executed && !init_can_take(init, signal) && !is_in(init->ignored, signal);
+}
+
+/*
+ * What shuts the system down, by the name of the program. Several rows for one program are for its
+ * versions: the first is used whose signal it takes. No row is for /sbin/init of sysvinit and Upstart:
+ * everything may be called so, and they take SIGPWR, see below.
+ */
+static const struct {
+        const char *executable;
+        const char *use; /* one of several: the process is called so, or as the executable */
+        const char *signal;
+} halt_signals[] = {
+        { "systemd", NULL, SIGNAL_HALT },        /* systemd(1), SIGNALS */
+        { "systemd-nspawn", NULL, SIGNAL_HALT }, /* --as-pid2; nspawn-stub-pid1.c */
+        /* SIGTERM has these reboot: init/init.c of busybox, check_delayed_sigs(); reboot.c of toybox;
+         * signal.c of OpenWrt's procd; doc/signals.md of finit. */
+        { "busybox", "init", "SIGUSR2" },
+        { "busybox.static", "init", "SIGUSR2" },
+        { "toybox", "init", "SIGUSR2" },
+        { "procd", NULL, "SIGUSR2" },
+        { "finit", NULL, "SIGUSR2" },
+        /* It blocks all other signals, also systemd's: openrc-init.c. */
+        { "openrc-init", NULL, "SIGTERM" },
+        /* runit(8) of Debian; elsewhere SIGCONT, if /etc/runit/stopit may be executed. LXC sends that,
+         * too: voidlinux.common.conf. */
+        { "runit", NULL, "SIGPWR" },
+        { "runit", NULL, "SIGCONT" },
+        /* s6-svscan.html, and s6-linux-init-maker.html for containers (-C). */
+        { "s6-svscan", NULL, "SIGTERM" },
+        { "dinit", NULL, "SIGTERM" }, /* dinit(8), SIGNALS; SIGINT reboots */
+        { "sinit", NULL, "SIGUSR1" }, /* sinit(8) */
+        /* They pass on what they get to the program below them, which knows SIGTERM: dumb-init(1),
+         * and the README of tini and of catatonit. */
+        { "dumb-init", NULL, "SIGTERM" },
+        { "tini", NULL, "SIGTERM" },
+        { "tini-static", NULL, "SIGTERM" },
+        { "docker-init", NULL, "SIGTERM" },
+        { "catatonit", NULL, "SIGTERM" },
+};
+
+/* Return: the signal; 0 if the init is in the table, but takes none of its signals now; -ENOENT if it
+ * is not in the table. */
+static int known_signal(const InitState *init, const char *program) {
+        int r = -ENOENT;
+
+        for (size_t i = 0; i < ELEMENTSOF(halt_signals); i++) {
+                const char *use = halt_signals[i].use;
+
+                if (strcmp(halt_signals[i].executable, program) != 0 ||
+                        (use && strcmp(use, init->name) != 0 && strcmp(program, init->name) != 0))
+                        continue;
+
+                int signal = parse_signal(halt_signals[i].signal);
+                if (init_can_take(init, signal))
+                        return signal;
+                if (!use) /* else it may be a shell, too */
+                        r = 0;
+        }
+
+        return r;
+}
+
+int init_halt_signal(const InitState *init) {
+        /* As LXC does it: lxccontainer.c, do_lxcapi_shutdown(). SIGPWR stands before SIGTERM, as that
+         * is what more of them reboot at. */
+        const int guesses[] = { parse_signal(SIGNAL_HALT), SIGPWR, SIGTERM };
+        int r;
+
+        r = known_signal(init, init->executable);
+        if (r == -ENOENT) /* of an emulated processor the executable is the emulator */
+                r = known_signal(init, init->name);
+        if (r != -ENOENT)
+                return r;
+
+        /* What takes every signal says nothing by it. It passes them on, or its language's runtime
+         * has handlers for all, as Go's. */
+        if (init_can_take(init, SIGRTMAX))
+                return SIGTERM;
+        for (size_t i = 0; i < ELEMENTSOF(guesses); i++)
+                if (init_can_take(init, guesses[i]))
+                        return guesses[i];
+        return 0;
+}
+
+/* Wait for a child. Return: 0 if it succeeded, -ECHILD if not; other negative errno. */
+static int waited(pid_t pid) {
+        int status;
+
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -ECHILD;
+}
+
+/* In a PID namespace reboot(2) ends the first process, with the status that nspawn takes for a
+ * power-off. Only where there is no parent: on the host it would be the host that goes down. */
+static int power_off_inside(void) {
+        if (getppid() != 0)
+                return -EXDEV;
+        return reboot(RB_POWER_OFF) < 0 ? -errno : 0;
+}
+
+/* Give up all capabilities but one, capset(2). */
+static int keep_only(unsigned capability) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+
+        data[CAP_TO_INDEX(capability)].effective = CAP_TO_MASK(capability);
+        data[CAP_TO_INDEX(capability)].permitted = CAP_TO_MASK(capability);
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int enter_and_power_off(pid_t init, int pidfd) {
+        pid_t pid;
+        int r;
+
+        /* All namespaces, and nothing that is not needed: what is inside can look into a process that
+         * is in its PID namespace. */
+        r = namespace_enter(init, pidfd);
         if (r >= 0)
-                r = status_mask(status, "SigCgt", &caught);
+                r = keep_only(CAP_SYS_BOOT);
         if (r < 0)
                 return r;
-        return (blocked & bit) != 0 || (caught & bit) != 0 || waits_for_signals(pid);
+        (void) close_range(STDERR_FILENO + 1, ~0U, 0); /* at worst they stay open */
+
+        pid = fork();
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                _exit(power_off_inside() < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        return waited(pid);
+}
+
+int init_power_off(pid_t init, int pidfd) {
+        pid_t pid = fork();
+
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                _exit(enter_and_power_off(init, pidfd) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        return waited(pid);
 }
 
 int init_capabilities(pid_t pid, uint64_t *ret) {

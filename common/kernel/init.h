@@ -21,24 +21,85 @@
  */
 int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd);
 
-/**
- * init_kill_signal() - the signal that systemd-nspawn itself would stop the container with
- * @main_pid: systemd-nspawn, whose command line tells
- *
- * Return: the signal; -ENODATA if none is given there; -ESRCH if it is gone; other negative errno.
- */
-int init_kill_signal(pid_t main_pid);
+/* What systemd-nspawn was told to run. */
+typedef struct InitOptions {
+        int kill_signal; /* what nspawn sends to the init when it is to stop; 0 if none is given */
+        bool boots;      /* an init, or nspawn's own for --as-pid2; else any program */
+} InitOptions;
 
 /**
- * init_can_take() - whether a signal sent to an init would have an effect
+ * init_options() - what the command line of a systemd-nspawn says of the init
+ * @main_pid: systemd-nspawn
+ *
+ * Return: 0; -ESRCH if it is gone; other negative errno.
+ */
+int init_options(pid_t main_pid, InitOptions *ret);
+
+/* What a process is called, with a NUL. The kernel cuts longer names off. */
+#define PROCESS_NAME_MAX 16
+
+/**
+ * init_process_name() - what a process is called, fit to be shown
+ * @ret: its name; all but printable ASCII became '?', as it is the process that chooses it
+ *
+ * Return: 0; -ESRCH if the process is gone; other negative errno.
+ */
+int init_process_name(pid_t pid, char ret[static PROCESS_NAME_MAX]);
+
+/* What is known of a running init. Masks have bit N - 1 for signal N. */
+typedef struct InitState {
+        bool executed;    /* it is a program of the container, and no more a part of nspawn */
+        bool waits;       /* in sigwaitinfo(2) */
+        uint64_t blocked; /* signals that stay pending; systemd blocks what it takes */
+        bool blocks_all;  /* as fork(3) and posix_spawn(3) do for a moment: that says nothing */
+        uint64_t caught;  /* signals that have a handler */
+        uint64_t ignored;
+        char executable[256]; /* the name of the file that it was executed from, "" if unknown */
+        char name[PROCESS_NAME_MAX];
+} InitState;
+
+/**
+ * init_look() - look at an init
+ * @main_pid: systemd-nspawn
+ *
+ * Return: 0; -ESRCH if the process is gone; other negative errno.
+ */
+int init_look(pid_t pid, pid_t main_pid, InitState *ret);
+
+/**
+ * init_can_take() - whether a signal sent to an init would be heard
  *
  * The kernel drops signals to the first process of a PID namespace that it neither
  * handles nor blocks, without a trace; pid_namespaces(7). What is blocked stays pending,
  * and systemd blocks what it reads from a signalfd.
- *
- * Return: 1 or 0; -ESRCH if the process is gone; other negative errno.
  */
-int init_can_take(pid_t pid, int signal);
+bool init_can_take(const InitState *init, int signal);
+
+/**
+ * init_would_end() - whether a signal that is not heard would end the process if it was not PID 1
+ *
+ * That is so if it is not ignored and its default action is to terminate, signal(7).
+ */
+bool init_would_end(const InitState *init, int signal);
+
+/**
+ * init_halt_signal() - the signal that has this kind of init shut the container down
+ *
+ * Never one that is known to have it reboot.
+ *
+ * Return: the signal; 0 if the init takes none of those that it could be, now.
+ */
+int init_halt_signal(const InitState *init);
+
+/**
+ * init_power_off() - end all processes of a container at once, as if it had powered itself off
+ * @init, @pidfd: as in namespace_enter()
+ *
+ * To systemd-nspawn this is success, which an init that is killed is not.
+ *
+ * Return: 0, negative errno.
+ */
+int init_power_off(pid_t init, int pidfd);
 
 /**
  * init_capabilities() - the capabilities that an init can ever have, its bounding set
