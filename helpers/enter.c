@@ -13,36 +13,23 @@
 
 #include <fcntl.h>
 #include <getopt.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <termios.h>
 
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/kernel/init.h"
-#include "common/kernel/namespace.h"
+#include "common/kernel/inside.h"
 #include "common/kernel/root.h"
 
-/* As a shell says it: 126 found, but cannot be run; 127 not found; 128 + signal. */
-#define EXIT_CANNOT_EXECUTE 126
-#define EXIT_NOT_FOUND 127
-#define EXIT_SIGNAL_BASE 128
-
 #define NIX_STORE "/nix/store/"
-
-/* Where commands are, also on NixOS. */
-#define PATH_INSIDE                                                                                \
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"                       \
-        "/run/current-system/sw/bin:/run/current-system/sw/sbin"
 
 /* The user's terminal. */
 typedef struct Terminal {
@@ -69,94 +56,14 @@ static int find_terminal(void) {
         return 0;
 }
 
-/* Make @slave the controlling terminal, in the places of the user's. Return: 0 or negative errno. */
-static int use_terminal(int slave) {
-        if (setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0)
-                return -errno;
-
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-                if (terminal.is_terminal[fd] && dup2(slave, fd) < 0)
-                        return -errno;
-        return 0;
+static void on_failure(int error, const char *action) {
+        (void) log_error_errno(error, "Failed to %s: %m", action);
 }
 
-/* The first process inside: executes the command. Does not return. */
-static void execute(char *argv[], int slave) {
-        char term[256];
-        char *environment[] = { (char *) PATH_INSIDE, (char *) "HOME=/root", (char *) "USER=root",
-                (char *) "LOGNAME=root", (char *) "container=systemd-nspawn", NULL, NULL };
-        const char *outer_term = getenv("TERM");
-        sigset_t none;
+static int wait_for(pid_t waiter) {
+        int r = inside_wait(waiter);
 
-        if (outer_term) {
-                (void) snprintf(term, sizeof(term), "TERM=%s", outer_term);
-                environment[5] = term;
-        }
-
-        (void) sigemptyset(&none);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        if ((slave >= 0 && use_terminal(slave) < 0) || chdir("/") < 0) {
-                (void) log_error_errno(errno, "Failed to set up the command: %m");
-                _exit(EXIT_CANNOT_EXECUTE);
-        }
-
-        /* Nothing else of the host's goes into the container. */
-        (void) close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-
-        (void) execvpe(argv[0], argv, environment);
-        int error = errno;
-        (void) log_error_errno(error, "Failed to run '%s' in the container: %m", argv[0]);
-        _exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
-}
-
-static int exit_status(pid_t child) {
-        int status;
-
-        while (waitpid(child, &status, 0) < 0)
-                if (errno != EINTR)
-                        return log_error_errno(errno, "Failed to wait for the command: %m");
-
-        return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL_BASE + WTERMSIG(status);
-}
-
-/*
- * Start the command, and one process that waits for it. Only these two are in the container: whatever
- * holds us up (a stopped job, a terminal that nobody reads) must not hold up the container's end, for
- * which its cgroup has to be empty and its last process reaped.
- */
-static pid_t start(char *argv[], pid_t init, int init_pidfd, int master, int slave) {
-        static const int ignored[] = { SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU };
-        int r;
-
-        pid_t waiter = fork();
-        if (waiter != 0)
-                return waiter;
-
-        if (master >= 0)
-                (void) close(master);
-        for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
-                (void) signal(ignored[i], SIG_IGN);
-
-        r = namespace_enter(init, init_pidfd);
-        if (r < 0) {
-                (void) log_error_errno(r, "Failed to enter the container: %m");
-                _exit(EXIT_CANNOT_EXECUTE);
-        }
-        if (slave < 0) /* after the change of the user, which would reset it */
-                (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
-
-        pid_t child = fork();
-        if (child == 0) {
-                for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
-                        (void) signal(ignored[i], SIG_DFL);
-                if (slave < 0)
-                        (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
-                execute(argv, slave);
-        }
-        if (slave >= 0)
-                (void) close(slave);
-        r = child < 0 ? log_error_errno(errno, "Failed to fork: %m") : exit_status(child);
-        _exit(r < 0 ? EXIT_CANNOT_EXECUTE : r);
+        return r < 0 ? log_error_errno(r, "Failed to wait for the command: %m") : r;
 }
 
 /* Copy what there is from the command to the user. Return: whether there may be more. */
@@ -301,7 +208,7 @@ static int open_terminal(pid_t init, int *ret_master, int *ret_slave) {
         return 0;
 }
 
-static int run_on_terminal(char *argv[], pid_t init, int init_pidfd) {
+static int run_on_terminal(InsideCommand *command) {
         _cleanup_close_ int master = -EBADF, slave = -EBADF, signals = -EBADF, pidfd = -EBADF;
         sigset_t window;
         int r;
@@ -314,7 +221,7 @@ static int run_on_terminal(char *argv[], pid_t init, int init_pidfd) {
         if (signals < 0)
                 return log_error_errno(errno, "Failed to make a signal descriptor: %m");
 
-        r = open_terminal(init, &master, &slave);
+        r = open_terminal(command->init, &master, &slave);
         if (r < 0)
                 return log_error_errno(r, "Failed to make a terminal in the container: %m");
         copy_window_size(master);
@@ -323,28 +230,32 @@ static int run_on_terminal(char *argv[], pid_t init, int init_pidfd) {
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the terminal: %m");
 
-        pid_t child = start(argv, init, init_pidfd, master, slave);
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (terminal.is_terminal[fd])
+                        command->stdio[fd] = slave;
+        command->terminal = slave;
+        pid_t child = inside_start(command);
         if (child < 0)
-                return log_error_errno(errno, "Failed to fork: %m");
+                return log_error_errno(child, "Failed to fork: %m");
 
         (void) close(TAKE_FD(slave));
         pidfd = pidfd_open(child, 0);
         if (pidfd < 0)
                 return log_error_errno(errno, "Failed to watch the command: %m");
         forward_terminal(master, signals, pidfd);
-        return exit_status(child);
+        return wait_for(child);
 }
 
-static int run_plainly(char *argv[], pid_t init, int init_pidfd) {
+static int run_plainly(const InsideCommand *command) {
         /* Ctrl-C and the like reach the command by itself; its exit status says what came of it. */
         (void) signal(SIGINT, SIG_IGN);
         (void) signal(SIGQUIT, SIG_IGN);
 
-        pid_t child = start(argv, init, init_pidfd, -EBADF, -EBADF);
+        pid_t child = inside_start(command);
         if (child < 0)
-                return log_error_errno(errno, "Failed to fork: %m");
+                return log_error_errno(child, "Failed to fork: %m");
 
-        return exit_status(child);
+        return wait_for(child);
 }
 
 /* What a path on the host leads to, if that is in the store, which the container shares. */
@@ -378,8 +289,13 @@ static int run(pid_t main_pid, char *argv[], const char *store_path) {
         if (r < 0)
                 return r;
 
-        return terminal.any >= 0 ? run_on_terminal(argv, init, pidfd)
-                                 : run_plainly(argv, init, pidfd);
+        InsideCommand command = { .argv = argv,
+                .init = init,
+                .init_pidfd = pidfd,
+                .stdio = { -EBADF, -EBADF, -EBADF },
+                .terminal = -EBADF,
+                .on_failure = on_failure };
+        return terminal.any >= 0 ? run_on_terminal(&command) : run_plainly(&command);
 }
 
 static void help(void) {
@@ -413,12 +329,12 @@ int main(int argc, char *argv[]) {
                         store_path = optarg;
                         break;
                 default:
-                        return EXIT_CANNOT_EXECUTE;
+                        return INSIDE_CANNOT_EXECUTE;
                 }
 
         if (argc - optind < 2 || parse_unsigned(argv[optind], 2, INT32_MAX, &pid) < 0) {
                 log_error("Takes the PID of systemd-nspawn and a command, see --help");
-                return EXIT_CANNOT_EXECUTE;
+                return INSIDE_CANNOT_EXECUTE;
         }
 
         char **command = argv + optind + 1;
@@ -426,9 +342,9 @@ int main(int argc, char *argv[]) {
                 command++;
         if (!command[0]) {
                 log_error("No command given, see --help");
-                return EXIT_CANNOT_EXECUTE;
+                return INSIDE_CANNOT_EXECUTE;
         }
 
         r = run((pid_t) pid, command, store_path);
-        return r < 0 ? EXIT_CANNOT_EXECUTE : r;
+        return r < 0 ? INSIDE_CANNOT_EXECUTE : r;
 }
