@@ -553,16 +553,15 @@ int definition_root(const Definition *d, char **ret) {
         return root ? str_join(ret, root) : str_join(ret, MACHINES_DIR "/", d->machine);
 }
 
-int bind_source(const char *value, char **ret) {
+/*
+ * Take the first of the parts that colons separate, and move *@value to the colon behind it. "\:" is
+ * a colon in it, "\\" a backslash; systemd-nspawn(1), --bind=.
+ */
+static int take_part(const char **value, char **ret) {
         _cleanup_str_ Str s = {};
+        const char *p = *value;
 
-        if (*value == '+') {
-                *ret = NULL;
-                return 0;
-        }
-
-        /* "\:" is a colon in the path, "\\" a backslash; systemd-nspawn(1), --bind=. */
-        for (const char *p = value; *p && *p != ':';) {
+        while (*p && *p != ':') {
                 if (*p == '\\' && (p[1] == ':' || p[1] == '\\'))
                         p++;
 
@@ -572,7 +571,92 @@ int bind_source(const char *value, char **ret) {
                 p += n;
         }
 
+        *value = p;
         return str_take(&s, ret);
+}
+
+int bind_source(const char *value, char **ret) {
+        if (*value == '+') {
+                *ret = NULL;
+                return 0;
+        }
+
+        return take_part(&value, ret);
+}
+
+/* Leave out the parts of an absolute path that are empty or ".". */
+static void simplify_path(char *path) {
+        char *to = path;
+
+        for (const char *p = path; *p;) {
+                p += strspn(p, "/");
+                size_t n = strcspn(p, "/");
+
+                if (n > 0 && !(n == 1 && *p == '.')) {
+                        *to++ = '/';
+                        memmove(to, p, n);
+                        to += n;
+                }
+                p += n;
+        }
+        if (to == path)
+                *to++ = '/';
+        *to = '\0';
+}
+
+/* The last one counts. */
+static bool has_rbind(const char *options) {
+        bool rbind = true;
+
+        for (const char *p = options; *p; p += strcspn(p, ","), p += *p == ',')
+                if (str_starts_with(p, "rbind") || str_starts_with(p, "norbind"))
+                        rbind = *p == 'r';
+        return rbind;
+}
+
+void bind_done(Bind *b) {
+        free(b->source);
+        free(b->destination);
+}
+
+int bind_parse(const char *value, Bind *ret) {
+        _cleanup_free_ char *source = NULL, *destination = NULL;
+        int r;
+
+        r = take_part(&value, &source);
+        if (r >= 0 && *value) {
+                value++;
+                r = take_part(&value, &destination);
+        }
+        if (r >= 0 && (!destination || !*destination))
+                r = str_replace(&destination, source);
+        if (r < 0)
+                return r;
+
+        simplify_path(destination);
+        *ret = (Bind){ .source = TAKE_PTR(source),
+                .destination = TAKE_PTR(destination),
+                .recursive = has_rbind(value + (*value == ':')) };
+        return 0;
+}
+
+bool bind_is_live(const char *value) {
+        const char *destination = value, *options;
+
+        if (*value != '/') /* "+/path" is inside, an empty one a temporary directory */
+                return false;
+        for (unsigned i = 0; i < 2; i++) {
+                while (*destination && *destination != ':')
+                        destination += *destination == '\\' && destination[1] ? 2 : 1;
+                if (!*destination)
+                        return true;
+                destination++;
+        }
+        options = destination;
+        for (const char *p = options; (p = strstr(p, "idmap")); p++)
+                if (p - options < 2 || strncmp(p - 2, "no", 2) != 0)
+                        return false;
+        return true;
 }
 
 int definition_complain(

@@ -137,3 +137,29 @@ int definition_root(const Definition *d, char **ret);
  * Return: 0 or -ENOMEM.
  */
 int bind_source(const char *value, char **ret);
+
+/* A Bind= value taken apart. */
+typedef struct Bind {
+        char *source;      /* on the host */
+        char *destination; /* inside; no part of it is empty or "." */
+        bool recursive;    /* with what is mounted below the source */
+} Bind;
+
+/** bind_done() - free the content of @b. */
+void bind_done(Bind *b);
+
+/**
+ * bind_parse() - take a Bind= value apart
+ * @value: one whose source is on the host, and whose owners are not mapped: bind_is_live()
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int bind_parse(const char *value, Bind *ret);
+
+/**
+ * bind_is_live() - whether a Bind= value can be mounted into a running container
+ *
+ * Not what is in the container already, or is made for it at its start; nor what has its owners
+ * mapped.
+ */
+bool bind_is_live(const char *value);

@@ -49,9 +49,12 @@ static int open_with(int dirfd, const char *path, uint64_t flags, uint64_t resol
         return fd < 0 ? -errno : (int) fd;
 }
 
+int root_resolve(int root, const char *path) {
+        return open_with(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
 int root_has(int root, const char *path) {
-        _cleanup_close_ int fd =
-                open_with(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        _cleanup_close_ int fd = root_resolve(root, path);
 
         if (fd >= 0)
                 return 1;

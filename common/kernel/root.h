@@ -22,6 +22,13 @@
 int root_open(const char *path);
 
 /**
+ * root_resolve() - find a place in the root, the container's links followed within the root
+ *
+ * Return: a descriptor, opened with O_PATH, owned by the caller; negative errno.
+ */
+int root_resolve(int root, const char *path);
+
+/**
  * root_has() - whether something exists in the root, the container's links followed
  * within the root
  *
