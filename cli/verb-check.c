@@ -2,7 +2,8 @@
 
 /*
  * `spawnlet check`: says of definitions what the generator would say, with the same code; and what
- * the generator cannot know, as it asks nobody: whether the running systemd is new enough.
+ * the generator cannot know, as it asks nobody: whether the running systemd is new enough, and the
+ * kernel's limits large enough.
  */
 
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include "common/base/check.h"
 #include "common/base/file.h"
 #include "common/base/ini.h"
+#include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 
@@ -27,6 +29,7 @@ typedef struct Check {
         Diags diags;
         unsigned systemd; /* the running version; 0 if nobody says */
         size_t n;         /* definitions looked at */
+        size_t n_booting; /* of them those whose container boots a system when the machine does */
 } Check;
 
 static void check_done(Check *c) {
@@ -193,7 +196,12 @@ static int look_at(Check *c, const Definition *d, bool valid) {
         if (!d)
                 return 0;
         r = check_versions(c, d);
-        return r < 0 || !valid ? r : claims_add(&c->claims, d);
+        if (r < 0 || !valid)
+                return r;
+        if (definition_boots(d) && !definition_is_template(d) &&
+                definition_boolean(d, KEY_AUTO_START, true))
+                c->n_booting++;
+        return claims_add(&c->claims, d);
 }
 
 static int check_candidate(Check *c, const SearchEntry *candidate) {
@@ -253,7 +261,11 @@ static int check_all(Check *c) {
 
         for (size_t i = 0; r >= 0 && i < c->search->n_candidates; i++)
                 r = check_candidate(c, &c->search->candidates[i]);
-        return r < 0 ? r : claims_check(&c->claims, NULL, &c->diags);
+        if (r >= 0)
+                r = claims_check(&c->claims, NULL, &c->diags);
+
+        /* With a search path of their own the definitions are not this machine's. */
+        return r < 0 || getenv("SPAWNLET_PATH") ? r : limits_check(c->n_booting, &c->diags);
 }
 
 static int check(const Cli *cli, Check *c) {
