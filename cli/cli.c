@@ -10,6 +10,18 @@
 #include "common/base/log.h"
 #include "common/base/name.h"
 
+bool cli_is_terminal(int fd) {
+        const char *term = getenv("TERM");
+
+        return isatty(fd) && term && strcmp(term, "dumb") != 0; /* terminfo(5) */
+}
+
+bool cli_has_colours(void) {
+        const char *no_color = getenv("NO_COLOR"); /* no-color.org */
+
+        return cli_is_terminal(STDOUT_FILENO) && (!no_color || !*no_color);
+}
+
 int cli_print_json(json_t *value) {
         int r = value ? json_dumpf(value, stdout, JSON_INDENT(2)) : -1;
 

@@ -16,6 +16,7 @@
 typedef struct Cli {
         bool json;      /* --json */
         bool strict;    /* --strict: warnings count as errors */
+        bool dry_run;   /* --dry-run: say what would be done, and do nothing */
         bool from_unit; /* --from-unit: called by the unit of a definition with errors */
         char **args;    /* behind the verb, borrowed */
 } Cli;
@@ -27,6 +28,8 @@ int verb_start(const Cli *cli);
 int verb_stop(const Cli *cli);
 int verb_restart(const Cli *cli);
 int verb_reload(const Cli *cli);
+int verb_diff(const Cli *cli);
+int verb_apply(const Cli *cli);
 int verb_check(const Cli *cli);
 int verb_show(const Cli *cli);
 int verb_cat(const Cli *cli);
@@ -35,6 +38,16 @@ int verb_keys(const Cli *cli);
 int verb_show_ip(const Cli *cli);
 int verb_run(const Cli *cli);
 int verb_shell(const Cli *cli);
+
+/**
+ * cli_is_terminal() - whether a line on a descriptor can be written over, and may be coloured
+ *
+ * That is a terminal which is not "dumb". For colours see also cli_has_colours().
+ */
+bool cli_is_terminal(int fd);
+
+/** cli_has_colours() - Return: whether standard output takes colours, and nobody asked for none. */
+bool cli_has_colours(void);
 
 /** cli_print_json() - print a value, whose reference it takes over. Return: the exit code. */
 int cli_print_json(json_t *value);

@@ -3,31 +3,28 @@
 /* `spawnlet start`, `stop`, `restart`, `reload`, `status`: systemd does it, we name the units. */
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 
-static void report(const char *unit, const char *result, void *userdata) {
-        _cleanup_free_ char *name = NULL;
+static void report(const BusJob *job, const char *result, void *userdata) {
+        _cleanup_free_ char *name = NULL, *why = NULL;
 
         (void) userdata;
-        if (strcmp(result, "done") == 0 || unit_name_to_definition(unit, &name) < 0)
+        if (strcmp(result, "done") == 0 || unit_name_to_definition(job->unit, &name) < 0)
                 return;
-
-        /* A single word is a job's result, a sentence is why there is no job. */
-        if (str_ends_with(result, "not found."))
-                log_error("%s: %s After a definition was written, run 'systemctl daemon-reload'.",
-                        name, result);
-        else if (strchr(result, ' '))
-                log_error("%s: %s", name, result);
+        if (progress_explain(job, result, &why) < 0)
+                log_oom();
         else
-                log_error("%s: the job ended as '%s'; `journalctl -u %s` shows why.", name, result,
-                        unit);
+                log_error("%s: %s", name, why);
 }
 
 static int run_jobs(const Cli *cli, const char *method) {
         _cleanup_(bus_freep) Bus *bus = NULL;
         _cleanup_strv_ char **units = NULL;
+        _cleanup_free_ BusJob *items = NULL;
         _cleanup_free_ char *error = NULL;
+        size_t n;
         int r;
 
         if (cli_units(cli->args, &units) < 0)
@@ -35,7 +32,16 @@ static int run_jobs(const Cli *cli, const char *method) {
         if (cli_open_bus(&bus) < 0)
                 return EXIT_FAILURE;
 
-        r = bus_run_jobs(bus, method, units, report, NULL, &error);
+        n = strv_length(units);
+        items = calloc(n, sizeof(BusJob));
+        if (!items) {
+                log_oom();
+                return EXIT_FAILURE;
+        }
+        for (size_t i = 0; i < n; i++)
+                items[i] = (BusJob){ .unit = units[i], .method = method };
+
+        r = progress_run_jobs(bus, &(BusJobs){ items, n, .on_end = report }, &error);
         if (r < 0)
                 log_error("Failed to talk to systemd: %s", error);
 

@@ -3,6 +3,7 @@
 #include "common/bus/bus.h"
 
 #include <systemd/sd-bus.h>
+#include <time.h>
 
 #include "common/base/str.h"
 
@@ -200,21 +201,183 @@ int bus_unregister_machine(Bus *b, const char *machine, char **reterr) {
         return bus_failed(r, &error, reterr);
 }
 
-/* Jobs that have not ended yet. */
-typedef struct Jobs {
-        char **paths; /* of the jobs, index by index those of the units; "" when ended */
-        char *const *units;
-        size_t n_waiting;
-        int n_failed;
-        BusJobHandler handler;
-        void *userdata;
-} Jobs;
+/* To reload all units, and to ask somebody for a password, takes its time; as in systemctl(1). */
+#define PATIENCE_USEC (5 * 60 * USEC_PER_SEC)
 
-static void job_ended(Jobs *jobs, const char *unit, const char *result) {
+static int new_call(Bus *b, const char *method, sd_bus_message **ret) {
+        int r;
+
+        r = sd_bus_message_new_method_call(
+                b->bus, ret, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
+        return r < 0 ? r : sd_bus_message_set_allow_interactive_authorization(*ret, true);
+}
+
+int bus_reload(Bus *b, char **reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        r = new_call(b, "Reload", &call);
+        if (r >= 0)
+                r = sd_bus_call(b->bus, call, PATIENCE_USEC, &error, NULL);
+        return r < 0 ? bus_failed(r, &error, reterr) : 0;
+}
+
+int bus_queue_job(Bus *b, const char *method, const char *unit, char **reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = sd_bus_call_method(b->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, method, &error,
+                NULL, "ss", unit, "replace");
+        return r < 0 ? bus_failed(r, &error, reterr) : 0;
+}
+
+int bus_reset_failed(Bus *b, const char *unit, char **reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        r = new_call(b, "ResetFailedUnit", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", unit);
+        if (r >= 0)
+                r = sd_bus_call(b->bus, call, PATIENCE_USEC, &error, NULL);
+        return r < 0 ? bus_failed(r, &error, reterr) : 0;
+}
+
+int bus_has_run(Bus *b, const char *unit, char **reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *path = NULL;
+        uint64_t started;
+        int r;
+
+        r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(b->bus, SYSTEMD_NAME, path, SYSTEMD_UNIT,
+                        "InactiveExitTimestampMonotonic", &error, 't', &started);
+        return r < 0 ? bus_failed(r, &error, reterr) : started != 0;
+}
+
+int bus_status_text(Bus *b, const char *unit, char **ret) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+        return r < 0 ? r
+                     : sd_bus_get_property_string(b->bus, SYSTEMD_NAME, path, SYSTEMD_SERVICE,
+                               "StatusText", NULL, ret);
+}
+
+/* Jobs */
+
+/* Calls that are under way at a time: the bus allows no unlimited number. */
+#define CALLS_MAX 100
+
+/* How often the handler of BusJobs is told that jobs run. */
+#define TICK_USEC (500 * USEC_PER_MSEC)
+
+typedef struct Jobs Jobs;
+
+/* A job of BusJobs as it is waited for. */
+typedef struct Wait {
+        Jobs *jobs;
+        BusJob *job;
+        sd_bus_slot *call; /* that makes the job */
+        char *path;        /* of the job while it is there */
+        bool canceled;     /* to be looked after: maybe another job took its place */
+        bool replaced;     /* path is that of such another one */
+} Wait;
+
+struct Jobs {
+        Bus *bus;
+        const BusJobs *all;
+        Wait *waits; /* index by index those of all */
+        size_t n_called, n_calls, n_ended;
+        int n_failed;
+        int error; /* of a callback: sd-bus has no way to hand it on */
+};
+
+static uint64_t now_usec(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
+        return (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / 1000;
+}
+
+static void jobs_done(Jobs *jobs) {
+        for (size_t i = 0; jobs->waits && i < jobs->all->n; i++) {
+                sd_bus_slot_unref(jobs->waits[i].call);
+                free(jobs->waits[i].path);
+        }
+        free(jobs->waits);
+}
+
+static void end_job(Wait *w, const char *result) {
+        Jobs *jobs = w->jobs;
+
+        free(w->path);
+        w->path = NULL;
+        w->job->ended = true;
+        jobs->n_ended++;
         if (strcmp(result, "done") != 0)
                 jobs->n_failed++;
-        if (jobs->handler)
-                jobs->handler(unit, result, jobs->userdata);
+        if (jobs->all->on_end)
+                jobs->all->on_end(w->job, result, jobs->all->userdata);
+}
+
+/* A job that another one took the place of is as good as done if the unit is as it should be. */
+static int end_by_state(Wait *w) {
+        _cleanup_free_ char *path = NULL, *active = NULL;
+        int r;
+
+        r = sd_bus_path_encode(SYSTEMD_PATH "/unit", w->job->unit, &path);
+        if (r >= 0)
+                r = sd_bus_get_property_string(w->jobs->bus->bus, SYSTEMD_NAME, path, SYSTEMD_UNIT,
+                        "ActiveState", NULL, &active);
+        if (r < 0)
+                return r;
+
+        bool stopped = strcmp(active, "inactive") == 0 || strcmp(active, "failed") == 0,
+             running = strcmp(active, "active") == 0 || strcmp(active, "reloading") == 0;
+        end_job(w,
+                (strcmp(w->job->method, "StopUnit") == 0 ? stopped : running) ? "done"
+                                                                              : "canceled");
+        return 0;
+}
+
+/* Whose place another job took, as that of a unit that is restarted and whose dependency is, too,
+ * has that other one waited for. */
+static int follow_job(Wait *w) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *unit = NULL;
+        const char *path;
+        uint32_t id;
+        int r;
+
+        w->canceled = false;
+        r = sd_bus_path_encode(SYSTEMD_PATH "/unit", w->job->unit, &unit);
+        if (r >= 0)
+                r = sd_bus_get_property(w->jobs->bus->bus, SYSTEMD_NAME, unit, SYSTEMD_UNIT, "Job",
+                        NULL, &reply, "(uo)");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "(uo)", &id, &path);
+        if (r < 0)
+                return r;
+        if (id == 0)
+                return end_by_state(w);
+
+        w->replaced = true;
+        w->path = strdup(path);
+        return w->path ? 0 : -ENOMEM;
+}
+
+static int follow_jobs(Jobs *jobs) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < jobs->all->n; i++)
+                if (jobs->waits[i].canceled)
+                        r = follow_job(&jobs->waits[i]);
+        return r;
 }
 
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -227,76 +390,156 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (r < 0)
                 return 0; /* not from systemd as we know it */
 
-        for (size_t i = 0; i < strv_length(jobs->paths); i++)
-                if (strcmp(jobs->paths[i], path) == 0) {
-                        jobs->paths[i][0] = '\0';
-                        jobs->n_waiting--;
-                        job_ended(jobs, jobs->units[i], result);
+        for (size_t i = 0; i < jobs->all->n; i++) {
+                Wait *w = &jobs->waits[i];
+
+                if (!str_equal(w->path, path))
+                        continue;
+                bool canceled = strcmp(result, "canceled") == 0;
+                if (canceled || (w->replaced && strcmp(result, "done") == 0)) {
+                        free(w->path);
+                        w->path = NULL;
+                        w->canceled = true;
+                } else {
+                        end_job(w, result);
                 }
+        }
 
         return 0;
 }
 
-static int make_job(Bus *b, const char *method, const char *unit, Jobs *jobs) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL, *call = NULL;
+static int on_job_made(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Wait *w = userdata;
         const char *path;
         int r;
 
-        r = sd_bus_message_new_method_call(
-                b->bus, &call, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
-        if (r >= 0)
-                r = sd_bus_message_set_allow_interactive_authorization(call, true);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "ss", unit, "replace");
-        if (r < 0)
-                return r;
+        (void) error; /* an answer is not answered */
+        w->jobs->n_calls--;
+        if (sd_bus_message_is_method_error(m, NULL)) {
+                const sd_bus_error *e = sd_bus_message_get_error(m);
 
-        r = sd_bus_call(b->bus, call, 0, &error, &reply);
-        if (r < 0) {
-                job_ended(jobs, unit, error.message ? error.message : strerror(-r));
-                return strv_extend(&jobs->paths, "");
+                end_job(w, e->message ? e->message : e->name);
+                return 0;
         }
 
-        r = sd_bus_message_read(reply, "o", &path);
+        r = sd_bus_message_read(m, "o", &path);
+        if (r >= 0) {
+                w->path = strdup(path);
+                r = w->path ? 0 : -ENOMEM;
+        }
         if (r < 0)
-                return r;
-
-        jobs->n_waiting++;
-        return strv_extend(&jobs->paths, path);
+                w->jobs->error = r;
+        return 0;
 }
 
-static int run_jobs(Bus *b, const char *method, Jobs *jobs) {
-        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+static int call_job(Wait *w) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
-        /* systemd sends its signals only to those who asked. */
-        r = sd_bus_match_signal(b->bus, &slot, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                "JobRemoved", on_job_removed, jobs);
+        r = new_call(w->jobs->bus, w->job->method, &call);
         if (r >= 0)
-                r = sd_bus_call_method(b->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                        "Subscribe", NULL, NULL, NULL);
+                r = sd_bus_message_append(call, "ss", w->job->unit, "replace");
+        if (r >= 0)
+                r = sd_bus_call_async(
+                        w->jobs->bus->bus, &w->call, call, on_job_made, w, PATIENCE_USEC);
+        return r;
+}
 
-        STRV_FOREACH(unit, jobs->units)
-                if (r >= 0)
-                        r = make_job(b, method, *unit, jobs);
+/* systemd answers calls before it starts with a job. So it knows all jobs of one go when it orders
+ * them, if nobody waits for the answer to one before the next is sent. */
+static int call_jobs(Jobs *jobs) {
+        int r = 0;
 
-        while (r >= 0 && jobs->n_waiting > 0) {
-                r = sd_bus_process(b->bus, NULL);
-                if (r == 0)
-                        r = sd_bus_wait(b->bus, UINT64_MAX);
+        while (r >= 0 && jobs->n_called < jobs->all->n && jobs->n_calls < CALLS_MAX) {
+                jobs->n_calls++;
+                r = call_job(&jobs->waits[jobs->n_called++]);
+        }
+        return r;
+}
+
+/* Some of the jobs wait for others. */
+static int mark_running(Jobs *jobs) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *path, *state;
+        int r;
+
+        r = sd_bus_call_method(jobs->bus->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                "ListJobs", NULL, &reply, NULL);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(usssoo)");
+        while (r >= 0) {
+                r = sd_bus_message_read(reply, "(usssoo)", NULL, NULL, NULL, &state, &path, NULL);
+                if (r <= 0)
+                        break;
+                for (size_t i = 0; i < jobs->all->n; i++) {
+                        BusJob *job = jobs->waits[i].job;
+
+                        if (str_equal(jobs->waits[i].path, path) && job->running_since == 0 &&
+                                strcmp(state, "running") == 0)
+                                job->running_since = now_usec();
+                }
         }
 
         return r;
 }
 
-int bus_run_jobs(Bus *b, const char *method, char *const *units, BusJobHandler handler,
-        void *userdata, char **reterr) {
-        Jobs jobs = { .units = units, .handler = handler, .userdata = userdata };
+/* Return: 0 when all have ended. */
+static int wait_jobs(Jobs *jobs) {
+        uint64_t tick = now_usec() + TICK_USEC;
+        int r = 0;
+
+        while (r >= 0 && jobs->n_ended < jobs->all->n) {
+                r = call_jobs(jobs);
+                if (r >= 0)
+                        r = sd_bus_process(jobs->bus->bus, NULL);
+                if (r > 0) {
+                        r = jobs->error < 0 ? jobs->error : follow_jobs(jobs);
+                } else if (r == 0) {
+                        uint64_t now = now_usec();
+
+                        if (jobs->all->on_tick && now >= tick) {
+                                tick = now + TICK_USEC;
+                                (void) mark_running(jobs); /* only to be shown */
+                                jobs->all->on_tick(jobs->all->userdata);
+                                continue;
+                        }
+                        r = sd_bus_wait(
+                                jobs->bus->bus, jobs->all->on_tick ? tick - now : UINT64_MAX);
+                }
+        }
+
+        return r;
+}
+
+static int run_jobs(Jobs *jobs) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        sd_bus *bus = jobs->bus->bus;
         int r;
 
-        r = run_jobs(b, method, &jobs);
-        strv_free(jobs.paths);
+        jobs->waits = calloc(jobs->all->n, sizeof(Wait));
+        if (!jobs->waits)
+                return -ENOMEM;
+        for (size_t i = 0; i < jobs->all->n; i++)
+                jobs->waits[i] = (Wait){ .jobs = jobs, .job = &jobs->all->items[i] };
+
+        /* systemd sends its signals only to those who asked. */
+        r = sd_bus_match_signal(bus, &slot, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                "JobRemoved", on_job_removed, jobs);
+        if (r >= 0)
+                r = sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                        "Subscribe", NULL, NULL, NULL);
+        return r < 0 ? r : wait_jobs(jobs);
+}
+
+int bus_run_jobs(Bus *b, const BusJobs *all, char **reterr) {
+        Jobs jobs = { .bus = b, .all = all };
+        int r;
+
+        if (all->n == 0)
+                return 0;
+
+        r = run_jobs(&jobs);
+        jobs_done(&jobs);
         return r < 0 ? bus_failed(r, &(sd_bus_error){}, reterr) : jobs.n_failed;
 }
 
@@ -311,4 +554,96 @@ unsigned bus_systemd_version(void) {
 
         /* "257.13-1~deb13u1": what follows the number is the distribution's. */
         return (unsigned) strtoul(version, NULL, 10);
+}
+
+/* Where systemd keeps what was set until the next boot; systemctl(1), set-property --runtime. */
+#define CONTROL_DIR "/run/systemd/system.control"
+
+/* The D-Bus property of a setting of resource control. */
+static void property_of(const char *setting, char ret[static 64]) {
+        const char *seconds = str_ends_with(setting, "Sec");
+
+        if (strcmp(setting, "CPUQuota") == 0)
+                setting = "CPUQuotaPerSecUSec";
+        else if (seconds) { /* D-Bus has microseconds */
+                (void) snprintf(ret, 64, "%.*sUSec", (int) (seconds - setting), setting);
+                return;
+        }
+        (void) snprintf(ret, 64, "%s", setting);
+}
+
+/* Set a property of a unit, until the next boot, to the value that it has. */
+static int set_again(
+        Bus *b, const char *unit, const char *path, const char *property, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *value = NULL, *call = NULL;
+        const char *type;
+        int r;
+
+        r = sd_bus_call_method(b->bus, SYSTEMD_NAME, path, "org.freedesktop.DBus.Properties", "Get",
+                error, &value, "ss", SYSTEMD_SERVICE, property);
+        if (r >= 0)
+                r = sd_bus_message_peek_type(value, NULL, &type);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(b->bus, &call, SYSTEMD_NAME, SYSTEMD_PATH,
+                        SYSTEMD_MANAGER, "SetUnitProperties");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "sb", unit, true);
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "(sv)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", property);
+        if (r >= 0)
+                r = sd_bus_message_copy(call, value, false);
+        if (r >= 0)
+                r = sd_bus_message_close_container(call);
+        if (r >= 0)
+                r = sd_bus_message_close_container(call);
+        return r < 0 ? r : sd_bus_call(b->bus, call, 0, error, NULL);
+}
+
+/* Whether there is, or to remove, the drop-in that systemd writes for a property: it is named after
+ * one or the other. */
+static int for_drop_ins(const char *directory, const char *setting, const char *property,
+        int (*call)(const char *path)) {
+        const char *const names[] = { setting, property };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (str_join(&path, directory, "/50-", names[i], ".conf") < 0)
+                        return -ENOMEM;
+                if (call(path) == 0)
+                        return 1;
+        }
+        return 0;
+}
+
+static int exists(const char *path) {
+        return access(path, F_OK);
+}
+
+int bus_reapply(Bus *b, const char *unit, const char *setting, char **reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *path = NULL, *directory = NULL;
+        char property[64];
+        int r, q;
+
+        property_of(setting, property);
+        r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+        if (r >= 0)
+                r = str_join(&directory, CONTROL_DIR "/", unit, ".d");
+        /* What somebody has set with `systemctl set-property --runtime` is in force, and stays. */
+        if (r >= 0)
+                r = for_drop_ins(directory, setting, property, exists);
+        if (r != 0)
+                return r < 0 ? bus_failed(r, &error, reterr) : 0;
+
+        r = set_again(b, unit, path, property, &error);
+        if (r < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_PROPERTY))
+                r = 0;
+        q = for_drop_ins(directory, setting, property, unlink);
+        (void) rmdir(directory); /* there may be others */
+        return r < 0 || q < 0 ? bus_failed(r < 0 ? r : q, &error, reterr) : 0;
 }

@@ -79,26 +79,95 @@ int bus_is_terminating(Bus *b, const char *unit, char **reterr);
  */
 int bus_unregister_machine(Bus *b, const char *machine, char **reterr);
 
-/* Called for each job that has ended; @result is systemd's: "done", "failed", "canceled", ... */
-typedef void (*BusJobHandler)(const char *unit, const char *result, void *userdata);
+/**
+ * bus_reload() - have systemd run its generators, and read all units anew
+ * @reterr: as in bus_list_containers()
+ *
+ * Return: 0 or negative errno.
+ */
+int bus_reload(Bus *b, char **reterr);
+
+/**
+ * bus_queue_job() - have systemd start, stop or restart a unit, and do not wait for it
+ * @method: "StartUnit", "StopUnit", "TryRestartUnit" and the like
+ * @reterr: as in bus_list_containers()
+ *
+ * Return: 0 or negative errno.
+ */
+int bus_queue_job(Bus *b, const char *method, const char *unit, char **reterr);
+
+/**
+ * bus_reset_failed() - make a unit that failed one that may be started again
+ * @reterr: as in bus_list_containers()
+ *
+ * Return: 0 or negative errno.
+ */
+int bus_reset_failed(Bus *b, const char *unit, char **reterr);
+
+/**
+ * bus_has_run() - whether a unit was started since the system was
+ * @reterr: as in bus_list_containers()
+ *
+ * Return: 1 or 0, negative errno.
+ */
+int bus_has_run(Bus *b, const char *unit, char **reterr);
+
+/**
+ * bus_status_text() - the status that the processes of a service told systemd last
+ * @ret: it, "" if there is none, owned by the caller
+ *
+ * Return: 0 or negative errno.
+ */
+int bus_status_text(Bus *b, const char *unit, char **ret);
+
+/* A job to be done, and how far it is. */
+typedef struct BusJob {
+        const char *unit;
+        const char *method;     /* "StartUnit", "StopUnit", "RestartUnit" or "ReloadUnit" */
+        uint64_t running_since; /* of CLOCK_MONOTONIC in µs, known to half a second; 0: it has not
+                                   begun, as far as is known */
+        bool ended;
+} BusJob;
+
+typedef struct BusJobs {
+        BusJob *items;
+        size_t n;
+        /* A job has ended. @result is systemd's: "done", "failed", "canceled", ...; or, if there was
+         * no job to be had, a sentence that says why. May be NULL. */
+        void (*on_end)(const BusJob *job, const char *result, void *userdata);
+        /* Half a second has passed; running_since is up to date. May be NULL. */
+        void (*on_tick)(void *userdata);
+        void *userdata;
+} BusJobs;
 
 /**
  * bus_run_jobs() - start, stop, restart or reload units, and wait until that is done
- * @method: "StartUnit", "StopUnit", "RestartUnit" or "ReloadUnit"
- * @units: the units' names, a list
- * @handler: may be NULL
  * @reterr: as in bus_list_containers()
  *
- * All are started at once. A unit whose job cannot be made is reported to @handler, with
- * systemd's words as result, and does not stop the others.
+ * systemd gets all at once, and brings them into the order that the units ask for. One that fails does
+ * not stop the others. Where another job took the place of one, that one is waited for, and it counts
+ * if the unit runs in the end, or does not, as it should.
  *
- * Return: the number of units whose job did not end as "done"; negative errno.
+ * Return: the number of jobs that did not end as "done"; negative errno.
  */
-int bus_run_jobs(Bus *b, const char *method, char *const *units, BusJobHandler handler,
-        void *userdata, char **reterr);
+int bus_run_jobs(Bus *b, const BusJobs *jobs, char **reterr);
 
 /**
  * bus_systemd_version() - Return: the version of the running systemd, such as 257; 0 if nobody
  * says, for want of a bus
  */
 unsigned bus_systemd_version(void);
+
+/**
+ * bus_reapply() - have systemd carry out a setting of resource control that a daemon-reload has changed
+ * @setting: its name in [Service], such as "MemoryMax"
+ * @reterr: as in bus_list_containers()
+ *
+ * At a daemon-reload systemd only reads it; what the cgroup has it writes when a property is set
+ * (unit_invalidate_cgroup() in its bus_cgroup_set_property()). So it is set to the value that it has. The
+ * drop-in that systemd writes for this is removed again, as it would hide the next change: bus_reload()
+ * is to follow.
+ *
+ * Return: 0, also if this systemd does not know the setting; negative errno.
+ */
+int bus_reapply(Bus *b, const char *unit, const char *setting, char **reterr);
