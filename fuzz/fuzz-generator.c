@@ -96,14 +96,18 @@ static int check_entry(const char *path, const struct stat *st, int flag, struct
         }
 
         assert(S_ISREG(st->st_mode) && ftw->level == 1);
-        assert(str_starts_with(path + ftw->base, "container-") && str_ends_with(path, ".service"));
+        bool is_health = str_starts_with(path + ftw->base, "spawnlet-health-") != NULL;
+        bool is_timer = is_health && str_ends_with(path, ".timer");
+
+        assert(is_health || str_starts_with(path + ftw->base, "container-"));
+        assert(is_timer || str_ends_with(path, ".service"));
         assert(file_read(AT_FDCWD, path, SIZE_MAX / 2, &text, NULL) == 0);
         assert(count_lines(text, "[") == 2 && text[strlen(text) - 1] == '\n');
 
         /* Lines of [Unit] go into the unit as they are, where systemd ignores those two. */
-        const char *service = strstr(text, "\n[Service]\n");
-        assert(service && count_lines(service, "ExecStart=") == 1);
-        assert(count_lines(service, "ExecStop=") == 1);
+        const char *service = strstr(text, is_timer ? "\n[Timer]\n" : "\n[Service]\n");
+        assert(service && count_lines(service, "ExecStart=") == !is_timer);
+        assert(count_lines(service, "ExecStop=") == !is_health);
         return 0;
 }
 

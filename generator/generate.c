@@ -8,6 +8,7 @@
 
 #include "common/base/check.h"
 #include "common/base/file.h"
+#include "common/base/health.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/search.h"
@@ -116,20 +117,41 @@ static int add_links(Generator *g, const Definition *d, const char *unit) {
         return r < 0 ? log_oom() : 0;
 }
 
+/* Those of its health checks, if it has any. */
+static int write_health_units(Generator *g, const Definition *d) {
+        for (HealthUnit i = 0; i < _HEALTH_UNIT_MAX; i++) {
+                _cleanup_free_ char *unit = NULL, *text = NULL;
+                int r;
+
+                if (health_unit(d, i, &unit, &text) < 0)
+                        return log_oom();
+                if (!unit)
+                        return 0;
+
+                r = file_create(g->dir, unit, text, strlen(text), 0644);
+                if (r < 0)
+                        return log_error_errno(r, "Failed to write unit '%s': %m", unit);
+        }
+
+        return 0;
+}
+
 static int write_unit(Generator *g, const Definition *d, const Diags *diags) {
         _cleanup_free_ char *unit = NULL, *text = NULL;
+        bool valid = diags_count(diags, SEVERITY_ERROR) == 0;
         int r;
 
         r = unit_name(d->name, &unit);
         if (r >= 0)
-                r = diags_count(diags, SEVERITY_ERROR) > 0 ? unit_stub_text(d, diags, &text)
-                                                           : unit_text(d, &text);
+                r = valid ? unit_text(d, &text) : unit_stub_text(d, diags, &text);
         if (r < 0)
                 return log_oom();
 
         r = file_create(g->dir, unit, text, strlen(text), 0644);
         if (r < 0)
                 return log_error_errno(r, "Failed to write unit '%s': %m", unit);
+        if (valid && write_health_units(g, d) < 0)
+                return -EIO;
 
         return add_links(g, d, unit);
 }
@@ -164,6 +186,22 @@ static int log_claims(Generator *g) {
         return log_diags(&diags);
 }
 
+/* Whether there is a unit for a definition's name, or for the template that it is an instance of. */
+static int has_unit(const Generator *g, const char *unit, const char *name) {
+        const char *instance = definition_name_instance(name);
+        _cleanup_free_ char *template = NULL, *template_unit = NULL;
+
+        if (faccessat(g->dir, unit, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 1;
+        if (!instance)
+                return 0;
+
+        template = strndup(name, (size_t) (instance - name));
+        if (!template || unit_name(template, &template_unit) < 0)
+                return -ENOMEM;
+        return faccessat(g->dir, template_unit, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* A container that runs while its definition is gone or masked needs a unit to be stopped by. */
 static int generate_orphan(Generator *g, const char *name) {
         _cleanup_free_ char *unit = NULL, *text = NULL;
@@ -171,8 +209,9 @@ static int generate_orphan(Generator *g, const char *name) {
 
         if (unit_name(name, &unit) < 0)
                 return log_oom();
-        if (faccessat(g->dir, unit, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return 0;
+        r = has_unit(g, unit, name);
+        if (r != 0)
+                return r < 0 ? log_oom() : 0;
 
         if (unit_orphan_text(name, &text) < 0)
                 return log_oom();

@@ -9,12 +9,26 @@
  */
 
 #include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/inotify.h>
 
 #include "common/base/file.h"
+#include "common/base/health.h"
+#include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
+#include "common/base/notify.h"
+#include "common/base/settings.h"
 #include "common/bus/bus.h"
+#include "common/kernel/copy.h"
 #include "common/kernel/machine.h"
+#include "common/kernel/network.h"
+
+/* What systemd inside exits with where it cannot begin: EXIT_EXCEPTION in systemd.exec(5). */
+#define EXIT_INIT_FAILED "255"
+
+#define SETTING_EPHEMERAL "[Exec]Ephemeral=yes"
 
 static int unregister(const char *machine) {
         _cleanup_(bus_freep) Bus *bus = NULL;
@@ -25,12 +39,29 @@ static int unregister(const char *machine) {
                 return 0;
 
         r = bus_new(&bus);
+        /* Without a bus there is no machined that would mind: both may be gone at shutdown. Once it runs
+         * again, it forgets what has no process by itself. */
+        if (r == -ENOENT || r == -ECONNREFUSED)
+                return 0;
         if (r < 0)
                 return log_error_errno(r, "Failed to connect to the system bus: %m");
 
         r = bus_unregister_machine(bus, machine, &error);
         if (r < 0)
                 return log_error_errno(r, "Failed to unregister machine '%s': %s", machine, error);
+        return 0;
+}
+
+/* What was known of its health. If it ended unhealthy, that stays its status. */
+static int remove_health(const char *machine) {
+        _cleanup_free_ char *status = NULL;
+        int r = health_remove(machine, &status);
+
+        if (r < 0)
+                return log_error_errno(
+                        r, "Failed to remove '" SPAWNLET_HEALTH_DIR "/%s': %m", machine);
+        if (status)
+                notify_status(status);
         return 0;
 }
 
@@ -43,6 +74,82 @@ static int remove_resolv_conf(const char *machine) {
                 : 0;
 }
 
+/* systemd.exec(5), $SERVICE_RESULT. Without an exit status systemd-nspawn was never started: then the
+ * helper that failed has said why, and knows better. */
+static bool init_failed(void) {
+        const char *result = getenv("SERVICE_RESULT"), *code = getenv("EXIT_CODE"),
+                   *status = getenv("EXIT_STATUS");
+
+        return result && code && status && strcmp(result, "success") != 0 &&
+                strcmp(code, "exited") == 0 && strcmp(status, EXIT_INIT_FAILED) == 0;
+}
+
+/* Whether as many inotify instances as a container needs are not to be had. Of what it held itself
+ * nothing is left by now. */
+static bool inotify_is_exhausted(void) {
+        int fds[INOTIFY_INSTANCES_EACH];
+        size_t n = 0;
+        bool exhausted;
+
+        do
+                fds[n] = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        while (fds[n] >= 0 && ++n < ELEMENTSOF(fds));
+        exhausted = n < ELEMENTSOF(fds) && errno == EMFILE; /* inotify_init(2): the user's limit */
+
+        while (n > 0)
+                (void) close(fds[--n]);
+        return exhausted;
+}
+
+/*
+ * systemd inside says why it could not begin, but far up in the journal, and in its own words. Limits
+ * of the kernel are nothing that is looked for in a container that has worked for years, before others
+ * were added.
+ */
+static void explain_failure(void) {
+        _cleanup_free_ char *text = NULL;
+        uint64_t limit;
+
+        if (!init_failed() || !inotify_is_exhausted() ||
+                limits_read(LIMIT_INOTIFY_INSTANCES, &limit) < 0)
+                return;
+
+        if (str_format(&text,
+                    "The kernel has no inotify instances left "
+                    "(fs.inotify.max_user_instances=%" PRIu64
+                    "), which systemd inside needs: see LIMITS OF THE KERNEL in "
+                    "spawnlet.container(5)",
+                    limit) < 0) {
+                (void) log_oom();
+                return;
+        }
+        log_error("%s", text);
+        notify_status(text);
+}
+
+/* The copies of a killed systemd-nspawn, if there may be any. */
+static int remove_copies(const char *name, const char *machine) {
+        _cleanup_strv_ char **settings = NULL;
+        int r;
+
+        r = settings_read(name, &settings);
+        if (r == -ENOENT || r == -ENODATA || !strv_contains(settings, SETTING_EPHEMERAL))
+                return 0;
+        if (r >= 0)
+                r = copies_remove(machine);
+        return r < 0
+                ? log_error_errno(
+                          r, "Failed to remove the ephemeral copy of the root of '%s': %m", machine)
+                : 0;
+}
+
+static int take_network_down(const char *machine) {
+        _cleanup_free_ char *error = NULL;
+        int r = network_down(machine, &error);
+
+        return r < 0 ? log_error_errno(r, "%s", error ? error : "Out of memory") : 0;
+}
+
 /* Everything is tried, whatever fails before. */
 static int clean_up(const char *name) {
         _cleanup_free_ char *machine = NULL;
@@ -51,7 +158,15 @@ static int clean_up(const char *name) {
         if (definition_name_to_machine(name, &machine) < 0)
                 return log_oom();
 
-        r = unregister(machine);
+        r = take_network_down(machine);
+
+        q = unregister(machine);
+        if (q < 0)
+                r = q;
+
+        q = remove_health(machine);
+        if (q < 0)
+                r = q;
 
         q = remove_resolv_conf(machine);
         if (q < 0)
@@ -62,12 +177,16 @@ static int clean_up(const char *name) {
                 r = log_error_errno(
                         q, "Failed to remove what systemd-nspawn left of '%s': %m", machine);
 
+        q = remove_copies(name, machine); /* before the link to the root goes */
+        if (q < 0)
+                r = q;
+
         q = machine_unlink(machine);
         if (q < 0)
                 r = log_error_errno(
                         q, "Failed to remove the link '" MACHINES_DIR "/%s': %m", machine);
 
-        q = machine_unmark_started(name);
+        q = settings_remove(name);
         if (q < 0)
                 r = log_error_errno(q, "Failed to remove '" SPAWNLET_STARTED_DIR "/%s': %m", name);
 
@@ -103,5 +222,6 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
 
+        explain_failure();
         return clean_up(argv[optind]) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -6,6 +6,10 @@
  * Run by ExecStartPre= of container-NAME.service. Everything is made only where it is missing:
  * what is there, the administrator or the container put there. See common/kernel/root.h for how
  * the root is kept from leading us astray.
+ *
+ * It also writes down what the container is started with, see common/base/settings.h. What comes
+ * next, spawnlet-network mostly, is executed in its place: systemd takes longer to start a process
+ * than either of the two for its work.
  */
 
 #include <fcntl.h>
@@ -20,6 +24,7 @@
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/notify.h"
+#include "common/base/settings.h"
 #include "common/kernel/machine.h"
 #include "common/kernel/root.h"
 
@@ -78,6 +83,26 @@ static const char *const etc_copies[] = {
         "ssl/certs",
         "ssl/openssl.cnf",
         "xattr.conf",
+};
+
+/*
+ * Generators of systemd's that have nothing to do here, and are a seventh of the work of a start:
+ * consoles, partitions, sleep, TPMs and offline updates are the host's. /etc/systemd/system-generators
+ * comes before /usr, systemd.generator(7).
+ */
+static const char *const masked_generators[] = {
+        "systemd-bless-boot-generator",
+        "systemd-cryptsetup-generator",
+        "systemd-factory-reset-generator",
+        "systemd-getty-generator",
+        "systemd-gpt-auto-generator",
+        "systemd-hibernate-resume-generator",
+        "systemd-import-generator",
+        "systemd-integritysetup-generator",
+        "systemd-ssh-generator",
+        "systemd-system-update-generator",
+        "systemd-tpm2-generator",
+        "systemd-veritysetup-generator",
 };
 
 typedef enum System {
@@ -367,6 +392,17 @@ static int link_usr(int root) {
         return 0;
 }
 
+/* Whoever wants one of them puts a link to the generator in the place of ours. */
+static int mask_generators(int root) {
+        _cleanup_close_ int directory = root_mkdir(root, "etc/systemd/system-generators", 0755);
+        int r = log_made(directory, "etc/systemd/system-generators");
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(masked_generators); i++)
+                r = log_made(root_symlink(directory, masked_generators[i], "/dev/null"),
+                        masked_generators[i]);
+        return r;
+}
+
 /* Not the host's: that names the host's own neighbours. hosts(5). */
 static int make_hosts(int root, const char *machine) {
         _cleanup_free_ char *text = NULL;
@@ -437,6 +473,12 @@ static int prepare_host(int root, const char *machine, const char *machine_id) {
         } directories[] = {
                 { "root", 0700 },
                 { "var/lib/private", 0700 },
+                /* nspawn makes these itself, but not in a root that is read-only, or will be. */
+                { "dev", 0755 },
+                { "proc", 0755 },
+                { "run", 0755 },
+                { "sys", 0755 },
+                { "tmp", 01777 },
         };
         int r;
 
@@ -458,6 +500,8 @@ static int prepare_host(int root, const char *machine, const char *machine_id) {
                 r = make_nsswitch(root);
         if (r >= 0)
                 r = copy_accounts(root);
+        if (r >= 0)
+                r = mask_generators(root);
         return r < 0 ? r : mark_updated(root);
 }
 
@@ -717,9 +761,10 @@ static int link_machine(const char *machine, const char *path) {
 }
 
 static void help(void) {
-        printf("%1$s --root=PATH [OPTION...] NAME\n"
-               "%1$s --image [OPTION...] NAME\n\n"
-               "Make the root of a container ready for its start.\n\n"
+        printf("%1$s --root=PATH [OPTION...] NAME [SETTING...] [-- COMMAND...]\n"
+               "%1$s --image [OPTION...] NAME [SETTING...] [-- COMMAND...]\n\n"
+               "Make the root of a container ready for its start, and write down what it is\n"
+               "started with.\n\n"
                "  -h --help           Show this help\n"
                "     --root=PATH      The container's root directory, made if missing\n"
                "     --image          The root is in a disk image, and taken as it is\n"
@@ -731,13 +776,16 @@ static void help(void) {
                "     --resolv-conf=KIND\n"
                "                      Make a resolv.conf of the host's: host, static, uplink or\n"
                "                      stub as in systemd-nspawn(1), without loopback addresses\n\n"
-               "NAME is the definition's: NAME or TEMPLATE@INSTANCE. Called by the container's\n"
-               "unit; see spawnlet.container(5).\n",
+               "NAME is the definition's: NAME or TEMPLATE@INSTANCE. A SETTING is a line such as\n"
+               "[Network]HostAddress=10.90.0.1. COMMAND is executed at the end. Called by the\n"
+               "container's unit; see spawnlet.container(5).\n",
                 program_invocation_short_name);
 }
 
 typedef struct Arguments {
         const char *name; /* the definition's */
+        char **settings;  /* borrowed */
+        char **command;   /* borrowed; NULL if there is none */
         const char *root; /* NULL: a disk image */
         bool image;
         System system;
@@ -805,12 +853,25 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
                         return -EINVAL;
                 }
 
-        if (!a->root == !a->image || argc - optind != 1 || !definition_name_is_valid(argv[optind]))
+        if (!a->root == !a->image || argc == optind || !definition_name_is_valid(argv[optind]))
                 return log_error_errno(EINVAL,
                         "Takes one of --root= and --image, and the name of a container, see "
                         "--help");
         a->name = argv[optind];
+        a->settings = argv + optind + 1;
         return 1;
+}
+
+/* Take the command off the end of the arguments: getopt_long() would move "--" in front of NAME.
+ * Return: how many arguments are left. */
+static int cut_command(int argc, char *argv[], Arguments *a) {
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--") == 0) {
+                        argv[i] = NULL;
+                        a->command = argv[i + 1] ? argv + i + 1 : NULL;
+                        return i;
+                }
+        return argc;
 }
 
 static int run(const Arguments *a) {
@@ -820,7 +881,7 @@ static int run(const Arguments *a) {
         if (definition_name_to_machine(a->name, &machine) < 0)
                 return log_oom();
 
-        r = machine_mark_started(a->name);
+        r = settings_write(a->name, a->settings);
         if (r < 0)
                 return log_error_errno(
                         r, "Failed to make a file in '" SPAWNLET_STARTED_DIR "': %m");
@@ -834,11 +895,15 @@ static int run(const Arguments *a) {
                 r = copy_resolv_conf(machine, a->resolv_source);
         else if (a->servers || a->domains)
                 r = make_resolv_conf(machine, a->servers, a->domains);
-        if (r < 0 || a->image)
+        if (r >= 0 && !a->image)
+                r = prepare(machine, a->root, a->system, a->machine_id);
+        if (r >= 0 && !a->image)
+                r = link_machine(machine, a->root);
+        if (r < 0 || !a->command)
                 return r;
 
-        r = prepare(machine, a->root, a->system, a->machine_id);
-        return r < 0 ? r : link_machine(machine, a->root);
+        (void) execv(a->command[0], a->command);
+        return log_error_errno(errno, "Failed to execute '%s': %m", a->command[0]);
 }
 
 int main(int argc, char *argv[]) {
@@ -849,7 +914,7 @@ int main(int argc, char *argv[]) {
         log_on_error(notify_status);
         umask(0);
 
-        r = parse_argv(argc, argv, &arguments);
+        r = parse_argv(cut_command(argc, argv, &arguments), argv, &arguments);
         if (r > 0)
                 r = run(&arguments);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

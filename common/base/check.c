@@ -44,6 +44,8 @@ static const struct {
                 "contradicts ResolvConf=: resolv.conf is written for DNS=" },
 };
 
+#define NO_HEALTH_COMMAND "has a meaning only with HealthCommand="
+
 /* Keys that mean nothing where another is not in force. */
 static const struct {
         KeyId key, needs;
@@ -62,6 +64,11 @@ static const struct {
                 "needs private users" },
         { KEY_PRIVATE_USERS_OWNERSHIP, KEY_PRIVATE_USERS, "add PrivateUsers=pick",
                 "needs private users" },
+        { KEY_HEALTH_INTERVAL, KEY_HEALTH_COMMAND, "add HealthCommand=", NO_HEALTH_COMMAND },
+        { KEY_HEALTH_RETRIES, KEY_HEALTH_COMMAND, "add HealthCommand=", NO_HEALTH_COMMAND },
+        { KEY_HEALTH_TIMEOUT, KEY_HEALTH_COMMAND, "add HealthCommand=", NO_HEALTH_COMMAND },
+        { KEY_HEALTH_START_PERIOD, KEY_HEALTH_COMMAND, "add HealthCommand=", NO_HEALTH_COMMAND },
+        { KEY_HEALTH_ON_FAILURE, KEY_HEALTH_COMMAND, "add HealthCommand=", NO_HEALTH_COMMAND },
         { KEY_SEARCH, KEY_DNS, "add DNS=", "needs DNS=: a resolv.conf without a name server" },
 };
 
@@ -97,6 +104,14 @@ static int check_planned(const Definition *d, Diags *diags) {
         return 0;
 }
 
+static int check_health(const Definition *d, Diags *diags) {
+        const Setting *s = definition_find(d, KEY_NOTIFY_READY);
+
+        if (!s || strcmp(s->value, "healthy") != 0 || definition_find(d, KEY_HEALTH_COMMAND))
+                return 0;
+        return complain(diags, s, "add HealthCommand=", "nothing says whether it is healthy");
+}
+
 static int check_system(const Definition *d, Diags *diags) {
         const Setting *s;
         int r = 0;
@@ -115,6 +130,12 @@ static int check_system(const Definition *d, Diags *diags) {
         if (r >= 0 && s && definition_system(d) == SYSTEM_PATH)
                 r = complain(diags, s, "remove this line",
                         "contradicts System=, which brings its own init");
+
+        /* nspawn makes the root of it, and links nothing in it to /usr. */
+        s = definition_find(d, KEY_VOLATILE);
+        if (r >= 0 && s && strcmp(s->value, "yes") == 0 && definition_system(d) != SYSTEM_ROOT)
+                r = complain(diags, s, "use Volatile=overlay or Ephemeral=yes",
+                        "the root would be empty, and its system find no libraries");
 
         s = definition_find(d, KEY_ROOT);
         if (r >= 0 && s && strcmp(s->value, "/") == 0)
@@ -612,6 +633,8 @@ int check_definition(const Definition *d, Diags *diags) {
         r = check_tables(d, diags);
         if (r >= 0)
                 r = check_planned(d, diags);
+        if (r >= 0)
+                r = check_health(d, diags);
         if (r >= 0)
                 r = check_system(d, diags);
         if (r >= 0)

@@ -120,6 +120,15 @@ typedef enum KeyFlags {
         KEY_PLANNED = 1 << 2, /* checked as any other, then refused: nothing carries it out yet */
 } KeyFlags;
 
+/* What it takes to have a changed setting in a container that runs. */
+typedef enum Effect {
+        EFFECT_RESTART, /* first, so that it holds for what nobody has thought of */
+        EFFECT_RELOAD,  /* systemctl reload: our helpers do it */
+        EFFECT_LIVE,    /* systemctl daemon-reload: systemd does it */
+        EFFECT_NONE,    /* nothing: it counts at the next start, or only for systemd itself */
+        _EFFECT_MAX,
+} Effect;
+
 typedef struct Key {
         const char *section;
         const char *name;
@@ -129,6 +138,7 @@ typedef struct Key {
                                unit.c decides */
         const char *choices; /* of TYPE_CHOICE, separated by blanks */
         unsigned since;      /* the version of systemd that knows the option; 0: 252 does */
+        Effect effect;
         const char *help;
 } Key;
 

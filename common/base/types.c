@@ -43,6 +43,12 @@ static const char *check_boolean(const char *s) {
         return parse_boolean(s) >= 0 ? NULL : "not a boolean, such as 'yes' or 'no'";
 }
 
+static const char *check_ready(const char *s) {
+        return strcmp(s, "healthy") == 0 || !check_boolean(s)
+                ? NULL
+                : "not a boolean, such as 'yes' or 'no', nor 'healthy'";
+}
+
 static const char *check_unit(const char *s) {
         return unit_name_is_valid(s) ? NULL : "not the name of a unit, such as 'nginx.service'";
 }
@@ -639,6 +645,7 @@ typedef struct TypeInfo {
 static const TypeInfo types[_TYPE_MAX] = {
         [TYPE_TEXT] = { "text" },
         [TYPE_BOOLEAN] = { "boolean", .check = check_boolean },
+        [TYPE_READY] = { "boolean or healthy", .check = check_ready },
         [TYPE_CHOICE] = { "choice" },
         [TYPE_PATH] = { "path", .check = check_path },
         [TYPE_SYSTEM] = { "system", .check = check_system },

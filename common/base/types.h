@@ -11,6 +11,7 @@
 typedef enum ValueType {
         TYPE_TEXT,    /* anything in one line */
         TYPE_BOOLEAN, /* becomes "yes" or "no" */
+        TYPE_READY,   /* a boolean, or "healthy" */
         TYPE_CHOICE,  /* one of the key's choices */
         TYPE_PATH,    /* absolute, normalized */
         TYPE_SYSTEM,  /* "host" or an absolute path */

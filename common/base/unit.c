@@ -2,29 +2,57 @@
 
 #include "common/base/unit.h"
 
+#include "common/base/health.h"
 #include "common/base/name.h"
 #include "common/base/parse.h"
+#include "common/base/settings.h"
 #include "common/base/word.h"
 #include "config.h"
 #include "units/networkd.h"
 
 #define UNIT_SIZE_USUAL 4000 /* bytes, allocated at once */
 
+/* Of ephemeral containers, a directory for each: that of LogsDirectory=spawnlet, systemd.exec(5). */
+#define JOURNALS_DIR "/var/log/spawnlet"
+
 #define TIMEOUT_START "5min"
 #define TIMEOUT_STOP_USEC (180 * USEC_PER_SEC)
 
 /*
- * What a System=host container must not do, for which the host's /usr brings units along.
- * The four mounts are not only useless: systemd mounts them over and over until its rate
- * limit for mount events holds up local-fs.target for a second (measured on 257 and 262).
- * A console belongs to nobody here: nspawn's is the journal.
+ * What a System=host container must not do, for which the host's /usr brings units along: those that
+ * systemd and others do not keep off containers themselves.
  */
 static const char *const host_masks[] = {
-        "console-getty.service",
+        /* Not only useless: systemd mounts them over and over until its rate limit for mount events
+         * holds up local-fs.target for a second (measured on 257 and 262). */
         "dev-hugepages.mount",
         "run-lock.mount",
         "tmp.mount",
         "var-lib-machines.mount",
+
+        /* A console belongs to nobody here: nspawn's is the journal. Each path unit costs one of
+         * the kernel's few inotify instances, too. */
+        "console-getty.service",
+        "systemd-ask-password-console.path",
+        "systemd-ask-password-wall.path",
+        "plymouth-quit.service",
+        "plymouth-quit-wait.service",
+        "plymouth-read-write.service",
+
+        /* Devices, modules and file systems are the host's. nspawn makes what is in /dev. */
+        "sys-fs-fuse-connections.mount",
+        "systemd-remount-fs.service",
+        "systemd-tmpfiles-setup-dev.service",
+        "systemd-tmpfiles-setup-dev-early.service",
+        "systemd-udev-load-credentials.service",
+
+        /* They act on the machine. */
+        "systemd-factory-reset.socket",
+        "systemd-importd.socket",
+        "systemd-storage-block.socket",
+        "systemd-storage-fs.socket",
+        "systemd-sysinstall.socket",
+        "systemd-sysupdate.socket",
 };
 
 /* The NixOS store as it is shared; destinations are the same paths. */
@@ -35,6 +63,10 @@ static const char *const host_masks[] = {
  * show as a failed unmount when the container shuts down. */
 #define PROFILE_INSIDE "/run/host/spawnlet-system"
 
+/* systemd-nspawn --keep-unit exits with 133 when the system inside wants to reboot. A Command= is no
+ * system, and may exit with that number as with any other. */
+#define REBOOT_LINES "RestartForceExitStatus=133\nSuccessExitStatus=133\n"
+
 /* What is the same in every unit. */
 static const char service_head[] = "\n[Service]\n"
                                    "Type=notify\n"
@@ -43,7 +75,6 @@ static const char service_head[] = "\n[Service]\n"
                                    "Delegate=yes\n"
                                    "KillMode=mixed\n"
                                    "TasksMax=16384\n"
-                                   "SuccessExitStatus=133\n"
                                    "# A helper that is interrupted by a stop is no failure.\n"
                                    "SuccessExitStatus=SIGTERM\n"
                                    "TimeoutStartSec=" TIMEOUT_START "\n"
@@ -221,6 +252,15 @@ static void append_repair(Str *s, const Definition *d) {
                         "After=spawnlet-repair.service\n");
 }
 
+/* The timer of its health checks, see health.c, comes and goes with the container. */
+static void append_health(Str *s, const Definition *d) {
+        if (!definition_find(d, KEY_HEALTH_COMMAND))
+                return;
+        str_append(s, "Wants=spawnlet-health-");
+        append_instance(s, d);
+        str_append(s, ".timer\n");
+}
+
 /* Whoever joins another container's network lives and dies with it. */
 static void append_joined(Str *s, const Definition *d) {
         const char *namespace = definition_value(d, KEY_NAMESPACE);
@@ -256,6 +296,7 @@ static void append_unit_section(Str *s, const Definition *d, const char *root) {
                 str_append(s,
                         "Wants=modprobe@loop.service modprobe@dm_mod.service\n"
                         "After=modprobe@loop.service modprobe@dm_mod.service\n");
+        append_health(s, d);
         append_repair(s, d);
         append_interfaces(s, d);
         append_joined(s, d);
@@ -310,14 +351,10 @@ static void append_network_options(Str *s, const Definition *d) {
                 append_pair(s, d, *v);
 }
 
-/* @setting: ExecStartPre=, ExecReload=; @verb: up, reload */
-static void append_network(Str *s, const Definition *d, const char *setting, const char *verb) {
-        if (definition_network(d) != NETWORK_OWN)
-                return;
-
-        str_append_all(s, setting, LIBEXEC_DIR "/spawnlet-network ", verb, " ", d->machine);
+/* @verb: up, reload */
+static void append_network(Str *s, const Definition *d, const char *verb) {
+        str_append_all(s, LIBEXEC_DIR "/spawnlet-network ", verb, " ", d->machine);
         append_network_options(s, d);
-        str_append(s, "\n");
 }
 
 /*
@@ -332,6 +369,10 @@ static const char *host_resolv_conf(const Definition *d) {
         return dash && definition_network(d) != NETWORK_HOST ? dash + 1 : NULL;
 }
 
+/*
+ * The network is made by the same process: spawnlet-root executes what follows "--". One process less
+ * to start by systemd is a tenth of what we add to a start.
+ */
 static void append_prepare(Str *s, const Definition *d, const char *root) {
         static const char *const kinds[] = { "root", "host", "nix" };
 
@@ -349,6 +390,11 @@ static void append_prepare(Str *s, const Definition *d, const char *root) {
                 str_append_all(s, " --resolv-conf=", host_resolv_conf(d));
         str_append_char(s, ' ');
         append_instance(s, d);
+        settings_append(s, d, EFFECTS_ALL, flags_of(d));
+        if (definition_network(d) == NETWORK_OWN) {
+                str_append(s, " -- ");
+                append_network(s, d, "up");
+        }
         str_append_char(s, '\n');
 }
 
@@ -389,6 +435,14 @@ static void append_nix(Str *s, const Definition *d) {
                 append_option(s, d, "--bind-ro=", bind.data);
 }
 
+/* Whether a unit is one of Services=. */
+static bool is_service(const Definition *d, const char *unit) {
+        for (const Setting *s = NULL; (s = definition_next(d, KEY_SERVICES, s));)
+                if (strcmp(s->value, unit) == 0)
+                        return true;
+        return false;
+}
+
 /* What follows nspawn's own options: the init, unless nspawn finds it, and its arguments. */
 static void append_init(Str *s, const Definition *d) {
         const char *init = definition_value(d, KEY_INIT);
@@ -408,7 +462,10 @@ static void append_init(Str *s, const Definition *d) {
          * command line on a host; kernel-command-line(7). */
         if (definition_system(d) == SYSTEM_HOST && !init) {
                 for (size_t i = 0; i < ELEMENTSOF(host_masks); i++)
-                        append_option(s, d, "systemd.mask=", host_masks[i]);
+                        if (!is_service(d, host_masks[i]))
+                                append_option(s, d, "systemd.mask=", host_masks[i]);
+                /* From 256 on, a host that has sshd would let itself in over a socket. */
+                str_append(s, " systemd.ssh_auto=no");
                 append_options(s, d, KEY_SERVICES, "systemd.wants=");
         }
         append_options(s, d, KEY_PARAMETERS, "");
@@ -509,6 +566,29 @@ static void append_networkd(Str *s, const Definition *d) {
                         NETWORKD_DIR "/05-spawnlet.network");
 }
 
+/*
+ * Where an ephemeral container keeps its journal, which would be lost with the copy of its root:
+ * systemd-nspawn links none with --ephemeral, whatever --link-journal= says. With users of its own
+ * the container could not write there.
+ */
+static bool keeps_journal_outside(const Definition *d) {
+        const char *link = definition_value(d, KEY_LINK_JOURNAL),
+                   *users = definition_value(d, KEY_PRIVATE_USERS);
+
+        return definition_boots(d) && definition_boolean(d, KEY_EPHEMERAL, false) &&
+                !(link && strcmp(link, "no") == 0) && !(users && strcmp(users, "no") != 0);
+}
+
+static bool waits_for_health(const Definition *d) {
+        return str_equal(definition_value(d, KEY_NOTIFY_READY), "healthy");
+}
+
+/* Whether the init says when it is up. One that is to be healthy, too, is waited for afterwards. */
+static bool notifies_ready(const Definition *d) {
+        return waits_for_health(d) ? definition_boots(d)
+                                   : definition_boolean(d, KEY_NOTIFY_READY, definition_boots(d));
+}
+
 static void append_nspawn(Str *s, const Definition *d, const char *root) {
         const char *journal = definition_value(d, KEY_LINK_JOURNAL);
         bool boots = definition_boots(d);
@@ -518,8 +598,7 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         append_option(s, d, definition_find(d, KEY_IMAGE) ? "--image=" : "--directory=", root);
         if (boots && definition_system(d) != SYSTEM_PATH && !definition_find(d, KEY_INIT))
                 str_append(s, " --boot");
-        append_option(s, d,
-                "--notify-ready=", definition_boolean(d, KEY_NOTIFY_READY, boots) ? "yes" : "no");
+        append_option(s, d, "--notify-ready=", notifies_ready(d) ? "yes" : "no");
         append_option(s, d, "--kill-signal=", kill_signal(d));
         append_option(s, d, "--link-journal=", journal ? journal : "try-guest");
         append_namespace(s, d);
@@ -529,6 +608,8 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
                 append_nix(s, d);
         /* Elsewhere below /run than in host/ it would show as a failed unmount at the stop. */
         str_append(s, " --bind-ro=" SPAWNLET_HOSTS_DIR ":/run/host/spawnlet/hosts");
+        if (keeps_journal_outside(d))
+                str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal");
         append_networkd(s, d);
         append_table_options(s, d);
         /* Last: of several --resolv-conf=, the last one counts. */
@@ -559,7 +640,19 @@ static void append_devices(Str *s, const Definition *d) {
 static void append_reload(Str *s, const Definition *d) {
         bool has_command = definition_find(d, KEY_RELOAD_COMMAND) != NULL;
 
-        append_network(s, d, "ExecReload=", "reload");
+        if (definition_network(d) == NETWORK_OWN) {
+                str_append(s, "ExecReload=");
+                append_network(s, d, "reload");
+                str_append_char(s, '\n');
+        }
+
+        str_append(s, "ExecReload=" LIBEXEC_DIR "/spawnlet-reload ");
+        if (definition_system(d) == SYSTEM_HOST)
+                str_append(s, "--system=host ");
+        append_instance(s, d);
+        str_append(s, " $MAINPID");
+        settings_append(s, d, EFFECTS_ALL & ~(1U << EFFECT_RESTART), flags_of(d));
+        str_append_char(s, '\n');
 
         if (!has_command && definition_system(d) != SYSTEM_PATH)
                 return;
@@ -609,17 +702,20 @@ static uint64_t stop_timeout(const Definition *d) {
 static void append_stop(Str *s, const Definition *d) {
         uint64_t timeout = stop_timeout(d);
 
-        str_append_all(s, "ExecStop=" LIBEXEC_DIR "/spawnlet-stop --signal=", kill_signal(d),
-                " --timeout=");
+        str_append(s, "ExecStop=" LIBEXEC_DIR "/spawnlet-stop");
+        /* Without a signal it looks what kind of init there is. */
+        if (definition_find(d, KEY_KILL_SIGNAL) || !definition_boots(d))
+                str_append_all(s, " --signal=", kill_signal(d));
+        if (!definition_boots(d) && !definition_boolean(d, KEY_PROCESS_TWO, false))
+                str_append(s, " --command");
+        str_append(s, " --timeout=");
         if (timeout == UINT64_MAX)
                 str_append(s, "infinity");
         else
                 str_appendf(s, "%llums", (unsigned long long) (timeout / USEC_PER_MSEC));
         str_append(s, " $MAINPID\n");
 
-        /* Also without a network: it may have had one at its start, and the definition changed. */
-        str_append_all(s, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-network down ", d->machine,
-                "\nExecStopPost=" LIBEXEC_DIR "/spawnlet-cleanup ");
+        str_append(s, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-cleanup ");
         append_instance(s, d);
         str_append_char(s, '\n');
 }
@@ -642,14 +738,19 @@ int unit_text(const Definition *d, char **ret) {
 
         str_append(&s, service_head);
         append_devices(&s, d);
-        str_append(&s, "Restart=on-failure\nRestartForceExitStatus=133\n");
+        str_append(&s, "Restart=on-failure\n");
+        if (definition_boots(d))
+                str_append(&s, REBOOT_LINES);
         /* The only hint nspawn 252 takes about a root whose systemd it cannot look at. */
         if (definition_system(d) != SYSTEM_ROOT)
                 str_append(&s, "Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1\n");
         str_append_all(&s, "SyslogIdentifier=container-", d->machine, "\n");
+        if (keeps_journal_outside(d))
+                str_append_all(&s, "LogsDirectory=spawnlet/", d->machine, "\n");
         append_prepare(&s, d, root);
-        append_network(&s, d, "ExecStartPre=", "up");
         append_nspawn(&s, d, root);
+        if (waits_for_health(d))
+                health_append_wait(&s, d);
         append_reload(&s, d);
         append_stop(&s, d);
         append_pass_through(&s, d, "Service");
@@ -670,6 +771,9 @@ static int stub_text(const Definition *d, const char *reason, char **ret) {
         str_append(&s, "StartLimitIntervalSec=0\n");
 
         str_append(&s, service_head);
+        /* What nspawn exits with after a reboot inside, which is not to be done here. */
+        if (definition_boots(d))
+                str_append(&s, "SuccessExitStatus=133\n");
         str_append_all(&s, "SyslogIdentifier=container-", d->machine, "\n");
         str_append(&s, "ExecStart=" BIN_DIR "/spawnlet check --from-unit ");
         append_instance(&s, d);

@@ -60,29 +60,6 @@ int machine_unlink(const char *machine) {
         return unlink(record) < 0 ? -errno : 0;
 }
 
-int machine_mark_started(const char *name) {
-        char path[PATH_MAX];
-        int fd, r;
-
-        r = mkdir_parents(SPAWNLET_STARTED_DIR, 0755);
-        if (r < 0)
-                return r;
-
-        (void) snprintf(path, sizeof(path), SPAWNLET_STARTED_DIR "/%s", name);
-        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
-        if (fd < 0)
-                return -errno;
-        (void) close(fd);
-        return 0;
-}
-
-int machine_unmark_started(const char *name) {
-        char path[PATH_MAX];
-
-        (void) snprintf(path, sizeof(path), SPAWNLET_STARTED_DIR "/%s", name);
-        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
 /* Unmount and remove what systemd-nspawn mounted at @path. */
 static int remove_mount(const char *path) {
         if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
@@ -100,7 +77,13 @@ int machine_remove_leftovers(const char *machine) {
 
         (void) snprintf(path, sizeof(path), "/run/systemd/nspawn/%s/unix-export", machine);
         q = remove_mount(path); /* systemd 262 */
-        return r < 0 ? r : q;
+        if (r >= 0)
+                r = q;
+
+        /* Empty, unless somebody was about to bind something: then the next start uses it again. */
+        (void) snprintf(path, sizeof(path), "/run/systemd/nspawn/propagate/%s", machine);
+        (void) rmdir(path);
+        return r;
 }
 
 bool machine_is_registered(const char *machine) {

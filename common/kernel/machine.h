@@ -25,20 +25,6 @@ int machine_link(const char *machine, const char *root);
 int machine_unlink(const char *machine);
 
 /**
- * machine_mark_started() - remember that a container was started and not cleaned up since
- * @name: the definition's, which is that of the unit
- *
- * While it is, the generator makes a unit for it that can stop it, also when its definition is
- * gone: without one, a daemon-reload would take ExecStop= from a running container.
- *
- * Return: 0 or negative errno.
- */
-int machine_mark_started(const char *name);
-
-/** machine_unmark_started() - undo machine_mark_started(). Return: 0 or negative errno. */
-int machine_unmark_started(const char *name);
-
-/**
  * machine_remove_leftovers() - remove what a killed systemd-nspawn leaves
  *
  * Since 256 it leaves a mount for the container's sockets, and will not start over it.

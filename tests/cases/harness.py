@@ -104,7 +104,7 @@ def check_tree(tree):
             target = os.path.normpath(os.path.join(os.path.dirname(name), data[3:-1].decode()))
             check(target in tree or target == "machines.target", f"{name} leads nowhere")
             continue
-        check(name.endswith(".service"), f"{name} is no unit")
+        check(name.endswith((".service", ".timer")), f"{name} is no unit")
         check(b"\r" not in data, f"{name} has a carriage return")
         try:
             data.decode()

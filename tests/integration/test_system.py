@@ -71,6 +71,44 @@ def test_only_services_that_were_asked_for(host):
                    check=False), "inactive")
 
 
+def test_nothing_starts_that_is_the_hosts_matter(host):
+    """As on a host with a boot splash, sshd, and the generator of another program."""
+    units, generators = "/usr/lib/systemd/system", "/usr/lib/systemd/system-generators"
+    host.write(f"{units}/plymouth-quit.service",
+               "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n")
+    host.run("mkdir", "-p", f"{units}/multi-user.target.wants")
+    host.run("ln", "-s", "../plymouth-quit.service", f"{units}/multi-user.target.wants/")
+    for name in "systemd-ssh-generator", "mine-generator":
+        host.remove(f"{generators}/{name}")
+        host.write(f"{generators}/{name}", f"#!/bin/sh\n: >/run/{name}\n", mode=0o755)
+    web(host)
+    host.run("systemctl", "start", "container-web")
+
+    def inside(*command):
+        return host.out("spawnlet", "run", "web", *command)
+
+    active = inside("systemctl", "list-units", "--plain", "--no-legend", "--state=active").split()
+    contains("hello.socket", active)
+    for unit in ("plymouth-quit.service", "console-getty.service", "dev-hugepages.mount",
+                 "sys-fs-fuse-connections.mount", "systemd-tmpfiles-setup-dev.service",
+                 "systemd-udevd.service", "systemd-journal-catalog-update.service"):
+        contains_not(unit, active)
+    equal([unit for unit in active if unit.startswith("modprobe@")], [])
+    contains("mine-generator", inside("ls", "/run"))
+    contains_not("systemd-ssh-generator", inside("ls", "/run"))
+    equal(inside("systemctl", "is-system-running"), "running")
+
+    # Who asks for it gets it.
+    mask = "/var/lib/machines/web/etc/systemd/system-generators/systemd-ssh-generator"
+    equal(host.out("readlink", mask), "/dev/null")
+    host.run("ln", "-sf", f"{generators}/systemd-ssh-generator", mask)
+    host.define("web", host.read("/etc/spawnlet/web.container").replace(
+        "hello.socket", "hello.socket plymouth-quit.service"))
+    host.run("systemctl", "restart", "container-web")
+    contains("systemd-ssh-generator", inside("ls", "/run"))
+    equal(inside("systemctl", "is-active", "plymouth-quit.service"), "active")
+
+
 def test_own_files_survive(host):
     web(host)
     host.run("systemctl", "start", "container-web")

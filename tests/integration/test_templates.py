@@ -50,6 +50,17 @@ def test_instances_of_a_template(host):
     wait_until("nothing is left", lambda: host.footprint() == before, timeout=20)
 
 
+def test_a_running_instance_keeps_the_unit_of_its_template(host):
+    """A daemon-reload must not take it for one whose definition is gone."""
+    host.define("web@", TEMPLATE)
+    host.run("systemctl", "start", "container-web@7")
+    host.run("systemctl", "daemon-reload")
+    equal(host.unit("container-web@7")["Description"], "Site 7")
+    host.run("systemctl", "reload", "container-web@7")
+    host.run("systemctl", "restart", "container-web@7")
+    contains("SITE=7", environment(host, "web@7"))
+
+
 def test_an_instance_that_runs_outlives_its_definition(host):
     """A daemon-reload without the files leaves a unit that can stop it."""
     before = host.footprint()

@@ -6,9 +6,11 @@ and on top a directory that goes away with the host. Two hosts share nothing tha
 could write. Needs sandbox.enter().
 """
 
+import collections
 import itertools
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -390,6 +392,13 @@ class Host:
                 pass  # gone in between
         return found
 
+    def descriptors(self, pid):
+        """How many descriptors of each kind a process of the host has open, by its PID there."""
+        script = 'cd "/proc/$1/fd" && for fd in *; do readlink "$fd"; done'
+        links = self.run("sh", "-c", script, "sh", pid).stdout.splitlines()
+        # Of "socket:[123]" and "net:[123]" the number is another one each time.
+        return collections.Counter(re.sub(r":\[\d+\]$", "", link) for link in links)
+
     def footprint(self):
         """All that a container could leave behind. Take it before and after, and compare."""
         lines = self.read("/proc/self/mountinfo").splitlines()
@@ -407,5 +416,19 @@ class Host:
             # What a running container makes in its own comes and goes.
             "cgroups": find("/sys/fs/cgroup/machine.slice", "-mindepth", "1", "-type", "d",
                             "-not", "-path", "*/payload/*"),
-            "run": find("/run/spawnlet", "-not", "-type", "d"),
+            # Directly below there are the directories for all containers, which stay. So does the
+            # lock of a root whose systemd-nspawn is killed, for the next one.
+            "run": find("/run/spawnlet", "/run/systemd/nspawn", "/run/systemd/machines",
+                        "(", "-not", "-type", "d", "-o", "-path", "/run/*/*/*/*", ")",
+                        "-not", "-path", "/run/systemd/nspawn/locks/*"),
+            "nft": self.out("nft", "--stateless", "list", "ruleset", check=False),
+            # It has namespaces open while it starts something, and files of a unit's that runs.
+            "systemd": {kind: n for kind, n in self.descriptors(1).items()
+                        if kind.startswith("/run/") or kind in ("net", "mnt", "user", "pid")},
+            # But for the one that waits for firewalls: it stays with the first container.
+            "units": [line.split()[0] for line in self.out(
+                "systemctl", "list-units", "--plain", "--no-legend", "--all",
+                "--state=active,activating,deactivating,reloading",
+                "container-*", "spawnlet-*").splitlines()
+                if not line.startswith("spawnlet-repair.service")],
         }

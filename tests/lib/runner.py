@@ -178,7 +178,7 @@ class Runner:
             self.report.ok(name, time.monotonic() - started)
 
     def on_host(self, name, function, host):
-        watchdog = threading.Timer(TEST_TIMEOUT, host.cut)
+        watchdog = threading.Timer(getattr(function, "timeout", TEST_TIMEOUT), host.cut)
         watchdog.daemon = True
         watchdog.start()
         try:

@@ -248,6 +248,7 @@ static void test_accepted(void **state) {
                         "0123456789abcdef0123456789abcdef" },
                 { KEY_PRIVATE_USERS, "pick", "pick" },
                 { KEY_NOTIFY_READY, "t", "yes" },
+                { KEY_NOTIFY_READY, "healthy", "healthy" },
                 { KEY_KILL_SIGNAL, "SIGRTMIN+3", "SIGRTMIN+3" },
                 { KEY_CAPABILITY, "CAP_NET_RAW cap_sys_time all", "CAP_NET_RAW|cap_sys_time|all" },
                 { KEY_DROP_CAPABILITY, "CAP_NET_RAW", "CAP_NET_RAW" },
@@ -326,7 +327,7 @@ static void test_refused(void **state) {
                         "'x" NAME_OF_247
                         ".service' is not the name of a unit, such as 'nginx.service'" },
                 { KEY_AUTO_START, "maybe", "not a boolean, such as 'yes' or 'no'" },
-                { KEY_NOTIFY_READY, "2", "not a boolean, such as 'yes' or 'no'" },
+                { KEY_NOTIFY_READY, "2", "not a boolean, such as 'yes' or 'no', nor 'healthy'" },
                 { KEY_NO_NEW_PRIVILEGES, "yes no", "not a boolean, such as 'yes' or 'no'" },
                 { KEY_PRIVATE, "pick", "not a boolean, such as 'yes' or 'no'" },
                 { KEY_RELOAD_COMMAND, "kill -HUP 1",

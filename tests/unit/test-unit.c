@@ -100,6 +100,15 @@ static char *line_of(const char *text, const char *beginning) {
         return found;
 }
 
+/* The network is made by what spawnlet-root executes in the end. */
+static void assert_network_up(const char *text, const char *arguments) {
+        _cleanup_free_ char *line = line_of(text, "ExecStartPre="), *end = NULL;
+
+        assert_int_equal(str_join(&end, " -- " LIBEXEC_DIR "/spawnlet-network up ", arguments), 0);
+        if (!str_ends_with(line, end))
+                fail_msg("not at the end of '%s': %s", line, end);
+}
+
 /* The words of ExecStart=, "%%" and "$$" resolved. Owned by the caller. */
 static char **exec_start_words(const char *text) {
         _cleanup_free_ char *line = line_of(text, "ExecStart=");
@@ -222,7 +231,7 @@ static void test_system_root(void **state) {
         assert_no_word("", "--bind-ro=/usr");
         assert_line(text, "RequiresMountsFor=/var/lib/machines/web");
         assert_no_line(text, "Environment=");
-        assert_no_line(text, "ExecReload=");
+        assert_line(text, "ExecReload=" LIBEXEC_DIR "/spawnlet-reload web $MAINPID");
 }
 
 static void test_system_host(void **state) {
@@ -239,6 +248,9 @@ static void test_system_host(void **state) {
         assert_word(definition, "--bind-ro=/usr");
         assert_word(definition, "systemd.mask=tmp.mount");
         assert_word(definition, "systemd.mask=var-lib-machines.mount");
+        assert_word(definition, "systemd.ssh_auto=no");
+        assert_no_word("[Container]\nSystem=host\nServices=console-getty.service\n",
+                "systemd.mask=console-getty.service");
         actual = joined(words);
         assert_non_null(str_ends_with(actual,
                 "|systemd.wants=a.service|systemd.wants=b@c.socket|systemd.wants=d.timer|x|y"));
@@ -287,7 +299,8 @@ static void test_system_in_nix_store(void **state) {
 static void test_system_in_a_profile(void **state) {
         static const char definition[] =
                 "[Container]\nSystem=/nix/var/nix/profiles/per-container/web/system\n";
-        _cleanup_free_ char *text = unit_of(definition), *reload = line_of(text, "ExecReload=");
+        _cleanup_free_ char *text = unit_of(definition),
+                            *reload = line_of(text, "ExecReload=" LIBEXEC_DIR "/spawnlet-enter");
 
         (void) state;
 
@@ -519,7 +532,7 @@ static void test_shared_network(void **state) {
 
         (void) state;
 
-        assert_no_line(text, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network");
+        assert_null(strstr(text, "/spawnlet-network up"));
         assert_no_word("[Network]\nPrivate=no\n", "--private-network");
 }
 
@@ -529,7 +542,7 @@ static void test_private_network_alone(void **state) {
 
         (void) state;
 
-        assert_line(text, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web");
+        assert_network_up(text, "web");
         assert_word(definition, "--private-network");
         assert_word(definition, "--network-namespace-path=/run/spawnlet/netns/web");
         assert_word(definition, "--capability=CAP_NET_ADMIN");
@@ -543,8 +556,8 @@ static void test_addresses(void **state) {
 
         (void) state;
 
-        assert_line(text,
-                "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web "
+        assert_network_up(text,
+                "web "
                 "--host-address=10.0.0.1 "
                 "--host-address=fd00::1 --local-address=10.0.0.2/24 --local-address=fd00::2 "
                 "--mac-address=02:00:00:00:00:01 --mtu=1400 --gateway=none");
@@ -565,8 +578,8 @@ static void test_pairs_and_uplinks(void **state) {
 
         (void) state;
 
-        assert_line(text,
-                "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web --local-address=10.0.0.2/24 "
+        assert_network_up(text,
+                "web --local-address=10.0.0.2/24 "
                 "--bridge=br-1 --port=8080:80 --interface=eth.5 --macvlan=eth0:a "
                 "--macvlan=eth0:b --ipvlan=eth1 --masquerade --veth=db "
                 "--host-address=10.1.0.1/24 --zone=blue --veth=st --mtu=1300");
@@ -582,8 +595,7 @@ static void test_no_pair(void **state) {
 
         (void) state;
 
-        assert_line(text,
-                "ExecStartPre=" LIBEXEC_DIR "/spawnlet-network up web --no-veth --interface=eth1");
+        assert_network_up(text, "web --no-veth --interface=eth1");
 }
 
 static void test_network_goes_down_after_all(void **state) {
@@ -591,7 +603,7 @@ static void test_network_goes_down_after_all(void **state) {
 
         (void) state;
 
-        assert_line(text, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-network down web");
+        assert_line(text, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-cleanup web");
 }
 
 /* Reload and stop */
@@ -636,7 +648,7 @@ static void test_stop_timeout(void **state) {
                 assert_int_equal(str_format(&definition, "[Service]\n%s", cases[i].lines), 0);
                 assert_int_equal(str_format(&line,
                                          "ExecStop=" LIBEXEC_DIR "/spawnlet-stop "
-                                         "--signal=SIGRTMIN+3 --timeout=%s $MAINPID",
+                                         "--timeout=%s $MAINPID",
                                          cases[i].timeout),
                         0);
                 text = unit_of(definition);
@@ -654,6 +666,54 @@ static void test_kill_signal(void **state) {
         assert_contains(text, "/spawnlet-stop --signal=SIGTERM ");
 }
 
+/* Only a Command= without a small init is a program that signals may not reach. */
+static void test_stop_of_commands(void **state) {
+        _cleanup_free_ char *plain = unit_of("[Container]\nCommand=/bin/a\n"),
+                            *two = unit_of("[Container]\nCommand=/bin/a\n[Exec]\nProcessTwo=yes\n");
+
+        (void) state;
+
+        assert_contains(plain, "/spawnlet-stop --signal=SIGTERM --command --timeout=");
+        assert_contains(two, "/spawnlet-stop --signal=SIGRTMIN+3 --timeout=");
+}
+
+/* A system that exits with 133 wants to reboot, a program does not. */
+static void test_reboot_of_systems_only(void **state) {
+        _cleanup_free_ char *text = unit_of("[Container]\nCommand=/bin/a\n");
+
+        (void) state;
+
+        assert_no_line(text, "SuccessExitStatus=133");
+        assert_no_line(text, "RestartForceExitStatus=");
+}
+
+static void test_ready(void **state) {
+        (void) state;
+
+        assert_word("[Container]\nHealthCommand=/bin/a\n[Exec]\nNotifyReady=healthy\n",
+                "--notify-ready=yes");
+        assert_word("[Container]\nHealthCommand=/bin/a\nCommand=/bin/b\n"
+                    "[Exec]\nNotifyReady=healthy\n",
+                "--notify-ready=no");
+        assert_word("[Exec]\nNotifyReady=no\n", "--notify-ready=no");
+}
+
+/* What is declared stands in the unit: all at the start, and at a reload what it can change. */
+static void test_settings(void **state) {
+        _cleanup_free_ char *text = unit_of("[Exec]\nEnvironment=A='1 $2 %i'\n[Files]\nBind=/a\n"
+                                            "[Service]\nMemoryMax=1G\nNice=5\n"),
+                            *start = line_of(text, "ExecStartPre="),
+                            *reload = line_of(text, "ExecReload=");
+
+        (void) state;
+
+        assert_non_null(str_ends_with(start,
+                " web \"[Exec]Environment=A=1 $$2 %%i\" [Files]Bind=/a [Service]MemoryMax=1G "
+                "[Service]Nice=5"));
+        assert_non_null(
+                str_ends_with(reload, " web $MAINPID [Files]Bind=/a [Service]MemoryMax=1G"));
+}
+
 /* Pass-through */
 
 static void test_pass_through_comes_last(void **state) {
@@ -667,7 +727,7 @@ static void test_pass_through_comes_last(void **state) {
         assert_contains(text, "\nAfter=a.service\nWants=%i $A \\x41\n\n[Service]\n");
         assert_non_null(str_ends_with(
                 text, "\nMemoryMax=1G\nRestart=always\nExecStartPre=-/bin/a \"b\"\n"));
-        assert_contains_not(text, "WantedBy");
+        assert_no_line(text, "WantedBy");
 }
 
 /* No value may take in the line that follows it. */
@@ -938,6 +998,10 @@ int main(void) {
                 cmocka_unit_test(test_reload_command),
                 cmocka_unit_test(test_stop_timeout),
                 cmocka_unit_test(test_kill_signal),
+                cmocka_unit_test(test_stop_of_commands),
+                cmocka_unit_test(test_reboot_of_systems_only),
+                cmocka_unit_test(test_ready),
+                cmocka_unit_test(test_settings),
                 cmocka_unit_test(test_pass_through_comes_last),
                 cmocka_unit_test(test_backslash_at_the_end_of_a_value),
                 cmocka_unit_test(test_carriage_return_makes_no_line),
