@@ -33,6 +33,10 @@ static const Verb verbs[] = {
                 "Stop and start containers" },
         { "reload", "NAME...", 1, SIZE_MAX, false, false, verb_reload,
                 "Apply changed networks, and run reload commands" },
+        { "diff", "[NAME...]", 0, SIZE_MAX, true, false, verb_diff,
+                "Show how what runs differs from what is declared" },
+        { "apply", "[NAME...]", 0, SIZE_MAX, true, false, verb_apply,
+                "Have what is declared run, and touch no more" },
         { "check", "[NAME|FILE...]", 0, SIZE_MAX, true, false, verb_check,
                 "Check definitions, all by default" },
         { "show", "NAME|FILE", 1, 1, true, false, verb_show,
@@ -58,8 +62,10 @@ static void help(void) {
         printf("\nOptions:\n"
                "  -h --help     Show this help\n"
                "     --version  Show the version\n"
-               "     --json     Print data as JSON: list, check, show, keys, show-ip\n"
-               "     --strict   check: warnings count as errors\n\n"
+               "     --json     Print data as JSON: list, diff, apply, check, show, keys,\n"
+               "                show-ip\n"
+               "     --strict   check: warnings count as errors\n"
+               "     --dry-run  apply: print what would be done, and do nothing\n\n"
                "Containers are declared in /etc/spawnlet, see spawnlet.container(5).\n");
 }
 
@@ -103,6 +109,11 @@ static int run_verb(const Verb *verb, Cli *cli, char *argv[], size_t n) {
                 return EXIT_USAGE;
         }
 
+        if (cli->dry_run && verb->run != verb_apply) {
+                log_error("--dry-run has no meaning with '%s'.", verb->name);
+                return EXIT_USAGE;
+        }
+
         int status = verb->run(cli);
 
         /* Output that did not arrive is no success; full disks show only here. */
@@ -140,6 +151,7 @@ int main(int argc, char *argv[]) {
                 { "version", no_argument, NULL, 'V' },
                 { "json", no_argument, NULL, 'j' },
                 { "strict", no_argument, NULL, 's' },
+                { "dry-run", no_argument, NULL, 'd' },
                 { "from-unit", no_argument, NULL, 'u' },
                 {},
         };
@@ -160,6 +172,9 @@ int main(int argc, char *argv[]) {
                         break;
                 case 's':
                         cli.strict = true;
+                        break;
+                case 'd':
+                        cli.dry_run = true;
                         break;
                 case 'u':
                         cli.from_unit = true;

@@ -23,8 +23,8 @@ _spawnlet_files() {
 
 _spawnlet() {
     local cur=${COMP_WORDS[COMP_CWORD]}
-    local verbs='list status start stop restart reload check show cat unit keys show-ip run shell'
-    local options='-h --help --version --json --strict'
+    local verbs='list status start stop restart reload diff apply check show cat unit keys show-ip run shell'
+    local options='-h --help --version --json --strict --dry-run'
     local verb='' name='' i
 
     COMPREPLY=()
@@ -47,7 +47,8 @@ _spawnlet() {
     if [[ $cur == -* ]]; then
         case $verb in
         '') ;;
-        list | show | keys | show-ip) options='--help --json' ;;
+        list | diff | show | keys | show-ip) options='--help --json' ;;
+        apply) options='--help --json --dry-run' ;;
         check) options='--help --json --strict' ;;
         *) options='--help' ;;
         esac
@@ -59,7 +60,7 @@ _spawnlet() {
     '')
         mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur")
         ;;
-    status | start | stop | restart | reload | run | shell)
+    status | start | stop | restart | reload | diff | apply | run | shell)
         mapfile -t COMPREPLY < <(compgen -W "$(_spawnlet_names)" -- "$cur")
         ;;
     show-ip)

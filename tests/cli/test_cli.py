@@ -34,6 +34,7 @@ class Result:
 
 class CliTest(unittest.TestCase):
     maxDiff = None
+    prefix = []  # a command that runs the others
 
     def setUp(self):
         temporary = tempfile.TemporaryDirectory(prefix="spawnlet-")
@@ -58,7 +59,7 @@ class CliTest(unittest.TestCase):
                 "SPAWNLET_PATH": str(self.directory), **more}
 
     def run_cli(self, *args, cwd=None):
-        done = subprocess.run([self.program, *args], capture_output=True, text=True,
+        done = subprocess.run([*self.prefix, self.program, *args], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, env=self.environment(),
                               cwd=cwd or self.top, **self.user)
         return Result(done.returncode, done.stdout.replace(str(self.directory), "DIR"),
@@ -67,7 +68,7 @@ class CliTest(unittest.TestCase):
     def on_terminal(self, *args, **environment):
         """What is seen on a terminal of 80 columns."""
         master, slave = pty.openpty()
-        process = subprocess.Popen([self.program, *args], stdin=slave, stdout=slave,
+        process = subprocess.Popen([*self.prefix, self.program, *args], stdin=slave, stdout=slave,
                                    stderr=slave, env=self.environment(**environment), **self.user)
         os.close(slave)
         text = b""
@@ -299,12 +300,170 @@ MemoryMax=1G
         self.assertNotIn("MemoryMax", result.out)  # a drop-in is for what is installed
 
 
+# The first line of what a container was started with, as settings.c writes it.
+RECORD = "# What this container was started with, and what was changed since.\n"
+
+
+class Diff(CliTest):
+    """On a /run of its own, without a bus, and with what containers were started with."""
+
+    def setUp(self):
+        super().setUp()
+        self.started = self.top / "run/spawnlet/started"
+        self.started.mkdir(parents=True)
+        mount = ["unshare", "--mount", "--map-root-user", "sh", "-c",
+                 'mount --bind "$0" /run && exec "$@"', str(self.top / "run")]
+        if os.geteuid() == 0:
+            mount.remove("--map-root-user")
+            mount += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+        self.prefix, self.user = mount, {}
+        if subprocess.run([*mount, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no mount namespace to be had")
+
+    def record(self, name, *lines, header=RECORD):
+        (self.started / name).write_text(header + "".join(line + "\n" for line in lines))
+
+    def diff(self, *args, status=0):
+        result = self.run_cli("diff", *args)
+        self.assertEqual(result.status, status, result)
+        return result.out
+
+    def test_no_difference(self):
+        self.write("web.container", GOOD + "Services=a.service b.service\n[Network]\nDNS=10.0.0.1\nDNS=10.0.0.2\n")
+        self.record("web", "[Container]System=host", "[Container]Services=a.service",
+                    "[Container]Services=b.service", "[Network]DNS=10.0.0.1", "[Network]DNS=10.0.0.2")
+        self.write("stopped.container", GOOD)
+        self.assertEqual((self.diff(), self.diff("--json")), ("", "[]\n"))
+        self.assertIn("only what runs is compared", self.run_cli("diff").err)
+
+    def test_each_effect(self):
+        (self.top / "run/spawnlet/network/web").mkdir(parents=True)
+        self.write("web.container", GOOD + """\
+Description=a\x1bb
+[Exec]
+Environment=A=1 B=2
+[Network]
+LocalAddress=10.1.0.2
+Port=80
+[Veth dmz]
+LocalAddress=10.0.0.2
+[Service]
+MemoryMax=1G
+""")
+        self.record("web", "[Container]System=host", "[Container]Description=old",
+                    "[Exec]Environment=A=1", "[Exec]Environment=C=3", "[Network]LocalAddress=10.1.0.2",
+                    "[Network]Port=80", "[Network]Port=81", "[Service]MemoryMax=2G")
+        text = """\
+web: restart
+  [Container] Description=: nothing
+    - old
+    + a?b
+  [Exec] Environment=: restart
+    - C=3
+    + B=2
+  [Network] Port=: reload
+    - 81
+  [Veth dmz] LocalAddress=: reload
+    + 10.0.0.2
+  [Service] MemoryMax=: live
+    - 2G
+    + 1G
+"""
+        self.assertEqual(self.diff(), text)
+        self.assertEqual(self.diff("web"), text)
+        (web,) = json.loads(self.diff("--json"))
+        self.assertEqual((web["name"], web["action"], web["reason"]), ("web", "restart", None))
+        self.assertNotIn("result", web)
+        self.assertEqual(web["changes"][1], {
+            "section": "Exec", "key": "Environment", "veth": None, "old": ["A=1", "C=3"],
+            "new": ["A=1", "B=2"], "takes": "restart"})
+        self.assertEqual(web["changes"][3]["veth"], "dmz")
+
+        # The same where nobody may restart it.
+        self.write("web.container.d/x.conf", "[Container]\nRestartIfChanged=no\n")
+        self.assertIn("web: reload (RestartIfChanged=no: not all is done without a restart)\n", self.diff())
+
+    def test_a_command_is_one_value(self):
+        self.write("web.container", "[Container]\nCommand=/bin/a b c\n")
+        self.record("web", "[Container]Command=/bin/a", "[Container]Command=c", "[Container]Command=b")
+        self.assertEqual(self.diff(), """\
+web: restart
+  [Container] Command=: restart
+    - /bin/a c b
+    + /bin/a b c
+""")
+
+    def test_the_order_of_a_list(self):
+        self.write("web.container", GOOD + "[Network]\nDNS=10.0.0.1 10.0.0.2\n")
+        self.record("web", "[Container]System=host", "[Network]DNS=10.0.0.2", "[Network]DNS=10.0.0.1")
+        self.assertIn("    in another order\n", self.diff())
+        # A reload writes down what it has not changed before what it has.
+        self.write("web.container", GOOD + "[Files]\nBind=/a:/a\nBind=/b:/b:idmap\nBind=/c:/c\n")
+        self.record("web", "[Container]System=host", "[Files]Bind=/b:/b:idmap", "[Files]Bind=/a:/a",
+                    "[Files]Bind=/c:/c")
+        self.assertEqual(self.diff(), "")
+
+    def test_a_network_of_another_kind(self):
+        self.write("web.container", GOOD + "[Network]\nLocalAddress=10.0.0.2\n")
+        self.record("web", "[Container]System=host")
+        self.assertIn("[Network] LocalAddress=: restart\n", self.diff())
+        (self.top / "run/spawnlet/network/web").mkdir(parents=True)
+        self.assertIn("[Network] LocalAddress=: reload\n", self.diff())
+        self.write("web.container", GOOD)
+        self.record("web", "[Container]System=host", "[Network]Private=yes")
+        self.assertIn("[Network] Private=: restart\n", self.diff())
+
+    def test_another_system(self):
+        profiles = "/nix/var/nix/profiles"
+        for old, new, more, takes in (
+            (f"{profiles}/a", f"{profiles}/b", "", "reload"),
+            (f"{profiles}/a", f"{profiles}/b", "ReloadCommand=/bin/true\n", "restart"),
+            ("host", f"{profiles}/b", "", "restart"),
+            (f"{profiles}/a", "host", "", "restart"),
+        ):
+            with self.subTest(old=old, new=new):
+                self.write("web.container", f"[Container]\nSystem={new}\n{more}")
+                self.record("web", f"[Container]System={old}")
+                self.assertIn(f"[Container] System=: {takes}\n", self.diff())
+
+    def test_what_is_not_compared(self):
+        self.write("old.container", GOOD)
+        self.record("old", header="")
+        self.record("gone", "[Container]System=host")
+        self.write("bad.container", "[Container]\nSystem=x\n")
+        self.record("bad", "[Container]System=host")
+        self.record("web@one", "[Container]System=host")
+        self.write("web@.container", GOOD + "Description=%i\n")
+        result = self.run_cli("diff")
+        self.assertEqual((result.status, result.out), (1, """\
+bad: nothing (its definition has errors)
+gone: stop (its definition is gone)
+old: nothing (what it was started with is not known: a restart would bring it up to date)
+web@one: nothing
+  [Container] Description=: nothing
+    + one
+"""), result)
+        self.assertIn("DIR/bad.container:2: [Container] System=x", result.err)
+        self.assertIn("There is no container 'missing'", self.run_cli("diff", "missing").err)
+        self.diff("missing", "gone", status=1)
+        self.diff("gone")
+
+    def test_colours(self):
+        self.write("web.container", GOOD)
+        self.record("web", "[Container]System=host", "[Network]Port=80")
+        self.assertIn("    \x1b[31m- 80\x1b[0m\n", self.on_terminal("diff").out)
+        self.assertNotIn("\x1b", self.on_terminal("diff", NO_COLOR="1").out)
+        self.assertNotIn("\x1b", self.on_terminal("diff", TERM="dumb").out)
+        self.assertNotIn("\x1b", self.on_terminal("diff", "--json").out)
+        self.assertNotIn("\x1b", self.diff())
+
+
 class Usage(CliTest):
     def test_help_names_each_verb(self):
         result = self.run_cli("--help")
         self.assertEqual((result.status, result.err), (0, ""))
-        for verb in ("list", "status", "start", "stop", "restart", "reload", "check", "show",
-                     "cat", "unit", "keys", "show-ip", "run", "shell"):
+        for verb in ("list", "status", "start", "stop", "restart", "reload", "diff", "apply",
+                     "check", "show", "cat", "unit", "keys", "show-ip", "run", "shell"):
             self.assertRegex(result.out, rf"\n  {verb} ")
         self.assertTrue(all(len(line) <= 80 for line in result.out.splitlines()))
 
@@ -318,6 +477,12 @@ class Usage(CliTest):
             (["cat", "--json", "a"], "--json has no meaning"),
             (["start", "no/name"], "not the name of a container"),
             (["shell", "no/name"], "not the name of a container"),
+            (["diff", "no/name"], "not the name of a container"),
+            (["diff", "web@"], "is a template"),
+            (["diff", "--dry-run"], "--dry-run has no meaning"),
+            (["apply", "no/name"], "not the name of a container"),
+            (["apply", "--strict", "no/name"], "not the name of a container"),
+            (["apply"], "does not come from $SPAWNLET_PATH"),
         ):
             with self.subTest(args=args):
                 result = self.run_cli(*args)

@@ -31,6 +31,21 @@ def test_a_container_comes_back_after_a_power_cut(vm):
     cgroup = vm.unit("container-web")["ControlGroup"]
     equal(vm.read(f"/sys/fs/cgroup{cgroup}/memory.max").strip(), str(200 << 20))
 
+    # At a daemon-reload systemd reads what it controls, and writes no cgroup.
+    vm.define("web", LIMITED.replace("200M", "150M") + "    CPUQuota=50%\n    TasksMax=2000\n",
+              reload=False)
+    contains("web: changed live", vm.out("spawnlet", "apply"))
+    for file, value in (("memory.max", str(150 << 20)), ("cpu.max", "50000 100000"),
+                        ("pids.max", "2000")):
+        equal(vm.read(f"/sys/fs/cgroup{cgroup}/{file}").strip(), value)
+    equal(vm.out("spawnlet", "diff"), "")
+    equal(vm.unit("container-web")["NeedDaemonReload"], "no")
+    equal(vm.unit("container-web")["DropInPaths"], "")
+    vm.define("web", LIMITED, reload=False)
+    vm.run("spawnlet", "apply")
+    equal(vm.read(f"/sys/fs/cgroup{cgroup}/memory.max").strip(), str(200 << 20))
+    equal(vm.read(f"/sys/fs/cgroup{cgroup}/cpu.max").strip(), "max 100000")
+
     vm.reboot()
     answers(vm)
 
