@@ -306,6 +306,20 @@ static int wait_until_empty(Stop *s, int events, const Step *step, uint64_t kill
         }
 }
 
+/*
+ * Take over the time that systemd gives us, which a drop-in of the unit may have changed: less than that,
+ * as in unit.c. Asked for only now that the container is stopping, so that nobody waits for the answer;
+ * without one, the time of the definition counts.
+ */
+static void update_timeout(Stop *s) {
+        const char *unit = strrchr(s->cgroup, '/');
+        _cleanup_(bus_freep) Bus *bus = NULL;
+        uint64_t timeout;
+
+        if (unit && bus_new_direct(&bus) >= 0 && bus_stop_timeout(bus, unit + 1, &timeout) >= 0)
+                s->timeout_usec = timeout == UINT64_MAX ? UINT64_MAX : timeout - timeout / 10;
+}
+
 static int halt(Stop *s, Readiness readiness) {
         const Step steps[] = {
                 { s->signal, 8, NULL, "Stopping" },
@@ -339,6 +353,10 @@ static int halt(Stop *s, Readiness readiness) {
                         return r;
                 if (s->inotify >= 0)
                         (void) close(TAKE_FD(s->inotify)); /* while there is time */
+                if (i == 0) {
+                        update_timeout(s);
+                        kill_usec = deadline(s, is_systemd ? 9 : 8);
+                }
                 r = wait_until_empty(
                         s, events, &steps[i], steps[i].signal == SIGKILL ? UINT64_MAX : kill_usec);
                 if (r != 0)

@@ -179,6 +179,16 @@ int bus_is_terminating(Bus *b, const char *unit, char **reterr) {
         return strcmp(state, "stop-sigterm") == 0;
 }
 
+int bus_stop_timeout(Bus *b, const char *unit, uint64_t *ret) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+        return r < 0 ? r
+                     : sd_bus_get_property_trivial(b->bus, SYSTEMD_NAME, path, SYSTEMD_SERVICE,
+                               "TimeoutStopUSec", NULL, 't', ret);
+}
+
 int bus_unregister_machine(Bus *b, const char *machine, char **reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;

@@ -72,6 +72,16 @@ int bus_main_pid(Bus *b, const char *unit, pid_t *ret, char **reterr);
 int bus_is_terminating(Bus *b, const char *unit, char **reterr);
 
 /**
+ * bus_stop_timeout() - how long systemd lets a service take to stop, TimeoutStopSec=
+ * @ret: in µs; UINT64_MAX: for ever
+ *
+ * Also what a drop-in of the unit says, which the definition does not know of.
+ *
+ * Return: 0 or negative errno.
+ */
+int bus_stop_timeout(Bus *b, const char *unit, uint64_t *ret);
+
+/**
  * bus_unregister_machine() - make systemd-machined forget a machine that is gone
  * @reterr: as in bus_list_containers()
  *

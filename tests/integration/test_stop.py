@@ -73,6 +73,27 @@ def payload_cgroup(name):
     return f"/sys/fs/cgroup/machine.slice/container-{name}.service/payload"
 
 
+def test_a_timeout_that_only_a_drop_in_of_the_unit_has(host):
+    """As `systemctl edit` makes one: it counts, and not that of the definition."""
+    slow = "#!/bin/sh\ntrap 'sleep 3; touch /srv/told; exit 0' TERM\nwhile :; do sleep 1000 & wait; done\n"
+    made_up(host, "slow", slow, service="[Service]\nTimeoutStopSec=2\nRestart=no\n")
+    drop_in = "/etc/systemd/system/container-slow.service.d/timeout.conf"
+
+    host.write(drop_in, "[Service]\nTimeoutStopSec=20\n")
+    host.run("systemctl", "daemon-reload")
+    start(host, "slow")
+    between(2.5, stop(host, "slow"), 5)
+    assert told(host, "slow")
+
+    host.remove(f"{root('slow')}/srv/told")
+    host.define("slow", host.read("/etc/spawnlet/slow.container").replace("TimeoutStopSec=2", ""))
+    host.write(drop_in, "[Service]\nTimeoutStopSec=2\n")
+    host.run("systemctl", "daemon-reload")
+    start(host, "slow")
+    between(1, stop(host, "slow", "exit-code"), 2.5)
+    assert not told(host, "slow")
+
+
 def test_made_up_inits(host):
     before = host.footprint()
 
