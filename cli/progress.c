@@ -3,9 +3,9 @@
 #include "cli/progress.h"
 
 #include <sys/ioctl.h>
-#include <time.h>
 
 #include "cli/cli.h"
+#include "common/base/clock.h"
 #include "common/base/name.h"
 
 /* Back to the line's begin, and away with what stands there; ECMA-48, EL. */
@@ -33,10 +33,8 @@ static const char *verb_of(const BusJob *job) {
 }
 
 static unsigned seconds_since(uint64_t usec) {
-        struct timespec t;
+        uint64_t now = now_usec();
 
-        (void) clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
-        uint64_t now = (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / 1000;
         return now > usec ? (unsigned) ((now - usec) / USEC_PER_SEC) : 0;
 }
 

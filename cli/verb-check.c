@@ -63,10 +63,9 @@ static int print_json(const Diags *diags) {
 
 /* no-color.org and terminfo(5) each have a way to ask for none. */
 static Style style_of_stdout(void) {
-        const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
         Style style = { isatty(STDOUT_FILENO), "", "", "", "", "" };
 
-        if (style.terminal && term && strcmp(term, "dumb") != 0 && (!no_color || !*no_color))
+        if (cli_has_colours())
                 style = (Style){ true, "\x1b[1m", "\x1b[1;31m", "\x1b[1;35m", "\x1b[36m",
                         "\x1b[0m" };
         return style;

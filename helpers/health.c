@@ -20,8 +20,8 @@
 #include <sys/pidfd.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/health.h"
 #include "common/base/log.h"
@@ -77,31 +77,6 @@ typedef struct Health {
 
 /* Where a child that cannot go on says why; global for on_failure() alone. */
 static int report_fd = -EBADF;
-
-static uint64_t now_usec(clockid_t clock) {
-        struct timespec t;
-
-        (void) clock_gettime(clock, &t);
-        return (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / 1000;
-}
-
-/* The milliseconds until @until of CLOCK_MONOTONIC for poll(2), rounded up. */
-static int poll_timeout(uint64_t until) {
-        uint64_t now = now_usec(CLOCK_MONOTONIC);
-
-        if (until == UINT64_MAX)
-                return -1;
-        if (until <= now)
-                return 0;
-        return (int) MIN((until - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC, (uint64_t) INT32_MAX);
-}
-
-/* @usec from now; UINT64_MAX stays that. */
-static uint64_t after(uint64_t usec) {
-        uint64_t until;
-
-        return __builtin_add_overflow(now_usec(CLOCK_MONOTONIC), usec, &until) ? UINT64_MAX : until;
-}
 
 /* Whether one of two processes ends within some time. */
 static bool ends_within(int pidfd, int other_pidfd, int msec) {
@@ -198,7 +173,8 @@ static bool read_output(int fd, LastLine *l) {
 /* Read what the command prints until it has ended, and wait for that. Return: as inside_wait(). */
 static int watch(pid_t waiter, int output, uint64_t timeout_usec, LastLine *line) {
         _cleanup_close_ int pidfd = pidfd_open(waiter, 0);
-        uint64_t until = timeout_usec == UINT64_MAX ? UINT64_MAX : after(timeout_usec + GRACE_USEC);
+        uint64_t until =
+                timeout_usec == UINT64_MAX ? UINT64_MAX : after_usec(timeout_usec + GRACE_USEC);
         bool killed = pidfd < 0;
         struct pollfd fds[] = {
                 { .fd = output, .events = POLLIN },
@@ -298,7 +274,7 @@ static bool may_fail(const Health *h) {
         uint64_t started = h->start_time * USEC_PER_SEC / (uint64_t) sysconf(_SC_CLK_TCK),
                  least = h->interval_usec == UINT64_MAX ? 0 : h->interval_usec;
 
-        return now_usec(CLOCK_BOOTTIME) < started + MAX(h->start_period_usec, least);
+        return clock_usec(CLOCK_BOOTTIME) < started + MAX(h->start_period_usec, least);
 }
 
 /* Set the status of the container's unit. systemd-nspawn is the one that may: systemd takes it from root
@@ -455,7 +431,7 @@ static int run_wait(const Health *h) {
                 free(before);
                 before = TAKE_PTR(message);
                 (void) ends_within(h->main_pidfd, -EBADF,
-                        poll_timeout(after(MIN(h->interval_usec, WAIT_INTERVAL_USEC))));
+                        poll_timeout(after_usec(MIN(h->interval_usec, WAIT_INTERVAL_USEC))));
         }
 
         if (before)

@@ -20,8 +20,8 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/pidfd.h>
-#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/notify.h"
@@ -71,36 +71,17 @@ typedef enum Readiness {
         ENDS_AT_ONCE /* a program that the signal would end, if it was not PID 1 */
 } Readiness;
 
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / 1000;
-}
-
 /* When @tenths of the timeout are over; UINT64_MAX if never. */
 static uint64_t deadline(const Stop *s, unsigned tenths) {
         return s->timeout_usec == UINT64_MAX ? UINT64_MAX
                                              : s->begin_usec + s->timeout_usec / 10 * tenths;
 }
 
-/* The milliseconds until @until for poll(2), rounded up, at most @max (if not negative). */
-static int poll_timeout(uint64_t until, int max) {
-        uint64_t now = now_usec();
-
-        if (until == UINT64_MAX)
-                return max;
-        if (until <= now)
-                return 0;
-
-        uint64_t msec =
-                MIN((until - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC, (uint64_t) INT32_MAX);
-        return max < 0 ? (int) msec : (int) MIN(msec, (uint64_t) max);
-}
-
 /* Wait until there is something to read, a time has come, or a status is due. */
 static int wait_for(const Stop *s, struct pollfd *fds, nfds_t n, uint64_t until, int max_msec) {
-        int r = poll(fds, n, poll_timeout(MIN(until, s->status_usec), max_msec));
+        int timeout = poll_timeout(MIN(until, s->status_usec)),
+            r = poll(fds, n,
+                    timeout < 0 || (max_msec >= 0 && timeout > max_msec) ? max_msec : timeout);
 
         return r < 0 && errno != EINTR ? -errno : 0;
 }

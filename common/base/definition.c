@@ -473,6 +473,16 @@ bool definition_is_template(const Definition *d) {
         return d->instance && strcmp(d->instance, "%i") == 0;
 }
 
+WordFlags definition_word_flags(const Definition *d) {
+        return definition_is_template(d) ? WORD_INSTANCE : 0;
+}
+
+void definition_append_instance(Str *s, const Definition *d) {
+        str_append(s, d->name);
+        if (definition_is_template(d))
+                str_append(s, "%i");
+}
+
 const Setting *definition_veth_next(
         const Definition *d, const char *veth, KeyId id, const Setting *previous) {
         do

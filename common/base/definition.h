@@ -10,6 +10,7 @@
 #include "common/base/address.h"
 #include "common/base/diag.h"
 #include "common/base/keys.h"
+#include "common/base/word.h"
 
 /* What is in the format, and checked, but what no part of spawnlet carries out yet: to say nothing
  * would leave a container without what it was declared to have. */
@@ -63,6 +64,12 @@ int definition_parse(Definition *d, const char *path, const char *text, size_t s
 
 /** definition_is_template() - Return: whether this is TEMPLATE@, whose values may have "%i". */
 bool definition_is_template(const Definition *d);
+
+/** definition_word_flags() - Return: how its values are quoted for its units: a template's "%i" is left. */
+WordFlags definition_word_flags(const Definition *d);
+
+/** definition_append_instance() - append its name in its units: NAME, TEMPLATE@INSTANCE or TEMPLATE@%i */
+void definition_append_instance(Str *s, const Definition *d);
 
 /** definition_find() - Return: the setting of @id that counts, the last; NULL if none. */
 const Setting *definition_find(const Definition *d, KeyId id);

@@ -21,19 +21,10 @@ static const char *const states[_HEALTH_STATE_MAX] = {
         [HEALTH_UNHEALTHY] = "unhealthy",
 };
 
-static WordFlags flags_of(const Definition *d) {
-        return definition_is_template(d) ? WORD_INSTANCE : 0;
-}
-
 static const char *value_or(const Definition *d, KeyId id, const char *otherwise) {
         const char *value = definition_value(d, id);
 
         return value ? value : otherwise;
-}
-
-/* The definition's name in its units: NAME, TEMPLATE@INSTANCE, or TEMPLATE@%i. */
-static void append_name(Str *s, const Definition *d) {
-        str_append_all(s, d->name, definition_is_template(d) ? "%i" : "");
 }
 
 static void append_options(Str *s, const Definition *d) {
@@ -46,10 +37,10 @@ static void append_options(Str *s, const Definition *d) {
 
 static void append_container_and_command(Str *s, const Definition *d) {
         str_append_char(s, ' ');
-        append_name(s, d);
+        definition_append_instance(s, d);
         str_append(s, " --");
         for (const Setting *i = NULL; (i = definition_next(d, KEY_HEALTH_COMMAND, i));)
-                word_append_exec(s, "", i->value, flags_of(d));
+                word_append_exec(s, "", i->value, definition_word_flags(d));
         str_append_char(s, '\n');
 }
 
@@ -67,7 +58,7 @@ static void append_head(Str *s, const Definition *d, const char *what) {
 
 static void append_dependency(Str *s, const Definition *d, const char *dependency) {
         str_append_all(s, dependency, "=container-");
-        append_name(s, d);
+        definition_append_instance(s, d);
         str_append(s, ".service\n");
 }
 

@@ -130,7 +130,7 @@ Effect settings_effect(const char *line) {
         return pass_through_effect(s.section, s.section_size, s.name, s.name_size);
 }
 
-void settings_append(Str *s, const Definition *d, unsigned effects, WordFlags flags) {
+void settings_append(Str *s, const Definition *d, unsigned effects) {
         _cleanup_str_ Str prefix = {};
         char buffer[512];
 
@@ -146,8 +146,8 @@ void settings_append(Str *s, const Definition *d, unsigned effects, WordFlags fl
                         return;
                 }
                 /* A specifier in a line for systemd is systemd's, also "%i". */
-                word_append_exec(
-                        s, prefix.data, shown_value(setting, buffer), setting->key ? flags : 0);
+                word_append_exec(s, prefix.data, shown_value(setting, buffer),
+                        setting->key ? definition_word_flags(d) : 0);
         }
 }
 

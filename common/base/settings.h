@@ -11,7 +11,6 @@
  */
 
 #include "common/base/definition.h"
-#include "common/base/word.h"
 
 #define EFFECTS_ALL ((1U << _EFFECT_MAX) - 1)
 
@@ -21,7 +20,7 @@
  *
  * Of a secret there is a hash in place of the value: that of SetCredential=.
  */
-void settings_append(Str *s, const Definition *d, unsigned effects, WordFlags flags);
+void settings_append(Str *s, const Definition *d, unsigned effects);
 
 /**
  * settings_of() - the lines of a definition, in its order

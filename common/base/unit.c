@@ -89,13 +89,8 @@ static const char service_head[] = "\n[Service]\n"
                                    "DeviceAllow=/dev/mapper/control rw\n"
                                    "DeviceAllow=block-device-mapper rw\n";
 
-/* In a template "%i" is left for systemd. In an instance it was replaced when it was read. */
-static WordFlags flags_of(const Definition *d) {
-        return definition_is_template(d) ? WORD_INSTANCE : 0;
-}
-
 static void append_option(Str *s, const Definition *d, const char *option, const char *value) {
-        word_append_exec(s, option, value, flags_of(d));
+        word_append_exec(s, option, value, definition_word_flags(d));
 }
 
 static void append_options(Str *s, const Definition *d, KeyId id, const char *option) {
@@ -141,7 +136,7 @@ static void append_pass_through(Str *s, const Definition *d, const char *section
 static void append_mount_for(Str *s, const Definition *d, const char *path) {
         if (s->len > 0 && s->data[s->len - 1] != '=')
                 str_append_char(s, ' ');
-        word_append_list(s, path, flags_of(d));
+        word_append_list(s, path, definition_word_flags(d));
 }
 
 /* The source of a Bind= may end with a slash, for which nspawn does not care, but systemd does. */
@@ -192,13 +187,6 @@ static void append_mounts_for(Str *s, const Definition *d, const char *root) {
                         append_mounts_for_overlay(s, d, b->value);
         }
         str_append(s, "\n");
-}
-
-/* The definition's name in its unit: NAME, TEMPLATE@INSTANCE, or TEMPLATE@%i. */
-static void append_instance(Str *s, const Definition *d) {
-        str_append(s, d->name);
-        if (definition_is_template(d))
-                str_append(s, "%i");
 }
 
 /* The unit of a network interface, systemd.device(5). @name is escaped as unit names are. */
@@ -257,7 +245,7 @@ static void append_health(Str *s, const Definition *d) {
         if (!definition_find(d, KEY_HEALTH_COMMAND))
                 return;
         str_append(s, "Wants=spawnlet-health-");
-        append_instance(s, d);
+        definition_append_instance(s, d);
         str_append(s, ".timer\n");
 }
 
@@ -276,7 +264,7 @@ static void append_unit_section(Str *s, const Definition *d, const char *root) {
 
         str_append(s, "\n[Unit]\nDescription=");
         if (description)
-                word_append_text(s, description, flags_of(d));
+                word_append_text(s, description, definition_word_flags(d));
         else
                 str_append_all(s, "Container '", d->machine, "'\n");
         append_source_path(s, d);
@@ -285,7 +273,7 @@ static void append_unit_section(Str *s, const Definition *d, const char *root) {
          * signal the container's init may not be able to take yet. The guard stops it then.
          */
         str_append(s, "Wants=spawnlet-stop@");
-        append_instance(s, d);
+        definition_append_instance(s, d);
         str_append(s,
                 ".service\n"
                 "PartOf=machines.target\n"
@@ -389,8 +377,8 @@ static void append_prepare(Str *s, const Definition *d, const char *root) {
         if (host_resolv_conf(d))
                 str_append_all(s, " --resolv-conf=", host_resolv_conf(d));
         str_append_char(s, ' ');
-        append_instance(s, d);
-        settings_append(s, d, EFFECTS_ALL, flags_of(d));
+        definition_append_instance(s, d);
+        settings_append(s, d, EFFECTS_ALL);
         if (definition_network(d) == NETWORK_OWN) {
                 str_append(s, " -- ");
                 append_network(s, d, "up");
@@ -632,7 +620,7 @@ static void append_devices(Str *s, const Definition *d) {
                 }
                 access += strspn(access, " \t");
                 str_append(s, "DeviceAllow=");
-                word_append_list(s, node, flags_of(d));
+                word_append_list(s, node, definition_word_flags(d));
                 str_append_all(s, " ", *access ? access : "rwm", "\n");
         }
 }
@@ -649,9 +637,9 @@ static void append_reload(Str *s, const Definition *d) {
         str_append(s, "ExecReload=" LIBEXEC_DIR "/spawnlet-reload ");
         if (definition_system(d) == SYSTEM_HOST)
                 str_append(s, "--system=host ");
-        append_instance(s, d);
+        definition_append_instance(s, d);
         str_append(s, " $MAINPID");
-        settings_append(s, d, EFFECTS_ALL & ~(1U << EFFECT_RESTART), flags_of(d));
+        settings_append(s, d, EFFECTS_ALL & ~(1U << EFFECT_RESTART));
         str_append_char(s, '\n');
 
         if (!has_command && definition_system(d) != SYSTEM_PATH)
@@ -716,7 +704,7 @@ static void append_stop(Str *s, const Definition *d) {
         str_append(s, " $MAINPID\n");
 
         str_append(s, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-cleanup ");
-        append_instance(s, d);
+        definition_append_instance(s, d);
         str_append_char(s, '\n');
 }
 
@@ -776,10 +764,10 @@ static int stub_text(const Definition *d, const char *reason, char **ret) {
                 str_append(&s, "SuccessExitStatus=133\n");
         str_append_all(&s, "SyslogIdentifier=container-", d->machine, "\n");
         str_append(&s, "ExecStart=" BIN_DIR "/spawnlet check --from-unit ");
-        append_instance(&s, d);
+        definition_append_instance(&s, d);
         /* Of a container that runs since it was valid: says what is wrong, too. */
         str_append(&s, "\nExecReload=" BIN_DIR "/spawnlet check --from-unit ");
-        append_instance(&s, d);
+        definition_append_instance(&s, d);
         str_append_char(&s, '\n');
         append_stop(&s, d);
         for (size_t i = 0; i < d->n_settings; i++)

@@ -5,6 +5,7 @@
 #include <systemd/sd-bus.h>
 #include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/str.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
@@ -306,13 +307,6 @@ struct Jobs {
         int n_failed;
         int error; /* of a callback: sd-bus has no way to hand it on */
 };
-
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
-        return (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / 1000;
-}
 
 static void jobs_done(Jobs *jobs) {
         for (size_t i = 0; jobs->waits && i < jobs->all->n; i++) {

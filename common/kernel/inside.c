@@ -7,8 +7,8 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/kernel/namespace.h"
 
 /* Where commands are, also on NixOS. */
@@ -92,13 +92,6 @@ static int reap(pid_t child) {
         return status;
 }
 
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / 1000;
-}
-
 /* Wait until a child has ended, or SIGTERM, or the deadline. Both signals are blocked. Return: whether
  * the deadline came first. */
 static bool wait_for_end(pid_t child, const sigset_t *signals, uint64_t deadline) {
@@ -122,13 +115,9 @@ static bool wait_for_end(pid_t child, const sigset_t *signals, uint64_t deadline
  * Wait for the command as the leader of a process group, and kill what is left of that. Until the
  * leader is reaped, its number is no other group's.
  */
-static int wait_for_group(
-        const InsideCommand *c, pid_t child, const sigset_t *signals, uint64_t begin) {
-        uint64_t deadline;
+static int wait_for_group(pid_t child, const sigset_t *signals, uint64_t deadline) {
         bool timed_out;
 
-        if (__builtin_add_overflow(begin, c->timeout_usec, &deadline))
-                deadline = UINT64_MAX;
         (void) setpgid(child, child); /* whoever of the two comes first */
 
         timed_out = wait_for_end(child, signals, deadline);
@@ -144,7 +133,7 @@ static int wait_for_group(
 
 /* The process that waits. Does not return. */
 static void wait_inside(const InsideCommand *c, pid_t caller) {
-        uint64_t begin = now_usec();
+        uint64_t deadline = after_usec(c->timeout_usec);
         sigset_t signals;
         int r;
 
@@ -180,7 +169,7 @@ static void wait_inside(const InsideCommand *c, pid_t caller) {
 
         /* A terminal has to hang up, and a pipe to end, when those have gone who are to have it. */
         (void) close_range(STDERR_FILENO + 1, ~0U, 0);
-        r = c->is_group ? wait_for_group(c, child, &signals, begin) : reap(child);
+        r = c->is_group ? wait_for_group(child, &signals, deadline) : reap(child);
         _exit(r < 0 ? INSIDE_CANNOT_EXECUTE : exit_status(r));
 }
 
