@@ -104,14 +104,14 @@ bool settings_is_network(const SettingLine *line) {
                 equals(SECTION_VETH, line->section, line->section_size);
 }
 
-static Effect setting_effect(const Definition *d, const Setting *s) {
-        /* Only a network of the container's own is reloaded; another kind takes a restart. */
-        if (s->key && key_id(s->key) >= KEY_PRIVATE && definition_network(d) != NETWORK_OWN)
-                return EFFECT_RESTART;
-
-        return s->key
-                ? key_effect(s->key, s->value)
-                : pass_through_effect(s->section, strlen(s->section), s->name, strlen(s->name));
+/* @own: whether the definition's network is one of the container's own. Only that is reloaded; another
+ * kind takes a restart. */
+static Effect setting_effect(const Setting *s, bool own) {
+        if (!s->key)
+                return pass_through_effect(
+                        s->section, strlen(s->section), s->name, strlen(s->name));
+        return key_id(s->key) >= KEY_PRIVATE && !own ? EFFECT_RESTART
+                                                     : key_effect(s->key, s->value);
 }
 
 Effect settings_effect(const char *line) {
@@ -130,15 +130,16 @@ Effect settings_effect(const char *line) {
         return pass_through_effect(s.section, s.section_size, s.name, s.name_size);
 }
 
-void settings_append(Str *s, const Definition *d, unsigned effects) {
+void settings_append(Str *s, const Definition *d, Str *ret_reloadable) {
+        bool own = definition_network(d) == NETWORK_OWN;
+        WordFlags flags = definition_word_flags(d);
         _cleanup_str_ Str prefix = {};
         char buffer[512];
 
         for (size_t i = 0; i < d->n_settings; i++) {
                 const Setting *setting = &d->settings[i];
+                size_t begin = s->len;
 
-                if (!(effects & 1U << setting_effect(d, setting)))
-                        continue;
                 prefix.len = 0;
                 append_prefix(&prefix, setting);
                 if (str_error(&prefix) < 0) {
@@ -146,8 +147,10 @@ void settings_append(Str *s, const Definition *d, unsigned effects) {
                         return;
                 }
                 /* A specifier in a line for systemd is systemd's, also "%i". */
-                word_append_exec(s, prefix.data, shown_value(setting, buffer),
-                        setting->key ? definition_word_flags(d) : 0);
+                word_append_exec(
+                        s, prefix.data, shown_value(setting, buffer), setting->key ? flags : 0);
+                if (setting_effect(setting, own) != EFFECT_RESTART && !s->failed)
+                        str_append_n(ret_reloadable, s->data + begin, s->len - begin);
         }
 }
 

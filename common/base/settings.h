@@ -12,15 +12,13 @@
 
 #include "common/base/definition.h"
 
-#define EFFECTS_ALL ((1U << _EFFECT_MAX) - 1)
-
 /**
  * settings_append() - append a definition's lines to a command line of its unit
- * @effects: the effects whose settings are wanted, a mask of 1 << Effect
+ * @ret_reloadable: gets those of the lines whose change does not take a restart, for another one
  *
  * Of a secret there is a hash in place of the value: that of SetCredential=.
  */
-void settings_append(Str *s, const Definition *d, unsigned effects);
+void settings_append(Str *s, const Definition *d, Str *ret_reloadable);
 
 /**
  * settings_of() - the lines of a definition, in its order

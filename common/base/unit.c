@@ -10,7 +10,7 @@
 #include "config.h"
 #include "units/networkd.h"
 
-#define UNIT_SIZE_USUAL 4000 /* bytes, allocated at once */
+#define UNIT_SIZE_USUAL 6000 /* bytes, allocated at once */
 
 /* Of ephemeral containers, a directory for each: that of LogsDirectory=spawnlet, systemd.exec(5). */
 #define JOURNALS_DIR "/var/log/spawnlet"
@@ -21,39 +21,50 @@
 /*
  * What a System=host container must not do, for which the host's /usr brings units along: those that
  * systemd and others do not keep off containers themselves.
+ *
+ * Mounts: not only useless. systemd makes the first four over and over until its rate limit for mount
+ * events holds up local-fs.target for a second (measured on 257 and 262).
+ *
+ * Consoles: nobody has one here, nspawn's is the journal. Each path unit costs one of the kernel's few
+ * inotify instances, too.
+ *
+ * Devices: those in /dev are made by nspawn.
+ *
+ * Sockets: what is behind them acts on the machine.
  */
-static const char *const host_masks[] = {
-        /* Not only useless: systemd mounts them over and over until its rate limit for mount events
-         * holds up local-fs.target for a second (measured on 257 and 262). */
-        "dev-hugepages.mount",
-        "run-lock.mount",
-        "tmp.mount",
-        "var-lib-machines.mount",
+#define HOST_MASKS(MASK)                                                                           \
+        MASK("dev-hugepages.mount")                                                                \
+        MASK("run-lock.mount")                                                                     \
+        MASK("tmp.mount")                                                                          \
+        MASK("var-lib-machines.mount")                                                             \
+        MASK("sys-fs-fuse-connections.mount")                                                      \
+        MASK("console-getty.service")                                                              \
+        MASK("systemd-ask-password-console.path")                                                  \
+        MASK("systemd-ask-password-wall.path")                                                     \
+        MASK("plymouth-quit.service")                                                              \
+        MASK("plymouth-quit-wait.service")                                                         \
+        MASK("plymouth-read-write.service")                                                        \
+        MASK("systemd-remount-fs.service")                                                         \
+        MASK("systemd-tmpfiles-setup-dev.service")                                                 \
+        MASK("systemd-tmpfiles-setup-dev-early.service")                                           \
+        MASK("systemd-udev-load-credentials.service")                                              \
+        MASK("systemd-factory-reset.socket")                                                       \
+        MASK("systemd-importd.socket")                                                             \
+        MASK("systemd-storage-block.socket")                                                       \
+        MASK("systemd-storage-fs.socket")                                                          \
+        MASK("systemd-sysinstall.socket")                                                          \
+        MASK("systemd-sysupdate.socket")
 
-        /* A console belongs to nobody here: nspawn's is the journal. Each path unit costs one of
-         * the kernel's few inotify instances, too. */
-        "console-getty.service",
-        "systemd-ask-password-console.path",
-        "systemd-ask-password-wall.path",
-        "plymouth-quit.service",
-        "plymouth-quit-wait.service",
-        "plymouth-read-write.service",
+#define MASK_NAME(name) name,
+#define MASK_OPTION(name) " systemd.mask=" name
 
-        /* Devices, modules and file systems are the host's. nspawn makes what is in /dev. */
-        "sys-fs-fuse-connections.mount",
-        "systemd-remount-fs.service",
-        "systemd-tmpfiles-setup-dev.service",
-        "systemd-tmpfiles-setup-dev-early.service",
-        "systemd-udev-load-credentials.service",
+static const char *const host_masks[] = { HOST_MASKS(MASK_NAME) };
 
-        /* They act on the machine. */
-        "systemd-factory-reset.socket",
-        "systemd-importd.socket",
-        "systemd-storage-block.socket",
-        "systemd-storage-fs.socket",
-        "systemd-sysinstall.socket",
-        "systemd-sysupdate.socket",
-};
+/* From 256 on, a host that has sshd would let itself in over a socket. */
+#define SSH_OPTION " systemd.ssh_auto=no"
+
+/* All of it, as most containers have it: to put it together for each costs a tenth of its unit. */
+static const char host_options[] = HOST_MASKS(MASK_OPTION) SSH_OPTION;
 
 /* The NixOS store as it is shared; destinations are the same paths. */
 #define NIX_STORE "/nix/store"
@@ -361,7 +372,7 @@ static const char *host_resolv_conf(const Definition *d) {
  * The network is made by the same process: spawnlet-root executes what follows "--". One process less
  * to start by systemd is a tenth of what we add to a start.
  */
-static void append_prepare(Str *s, const Definition *d, const char *root) {
+static void append_prepare(Str *s, const Definition *d, const char *root, Str *ret_reloadable) {
         static const char *const kinds[] = { "root", "host", "nix" };
 
         str_append(s, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-root");
@@ -378,7 +389,7 @@ static void append_prepare(Str *s, const Definition *d, const char *root) {
                 str_append_all(s, " --resolv-conf=", host_resolv_conf(d));
         str_append_char(s, ' ');
         definition_append_instance(s, d);
-        settings_append(s, d, EFFECTS_ALL);
+        settings_append(s, d, ret_reloadable);
         if (definition_network(d) == NETWORK_OWN) {
                 str_append(s, " -- ");
                 append_network(s, d, "up");
@@ -423,12 +434,28 @@ static void append_nix(Str *s, const Definition *d) {
                 append_option(s, d, "--bind-ro=", bind.data);
 }
 
-/* Whether a unit is one of Services=. */
+/* Whether a unit is one of Services=, and so not to be kept off. */
 static bool is_service(const Definition *d, const char *unit) {
         for (const Setting *s = NULL; (s = definition_next(d, KEY_SERVICES, s));)
                 if (strcmp(s->value, unit) == 0)
                         return true;
         return false;
+}
+
+static void append_host_options(Str *s, const Definition *d) {
+        bool any = false;
+
+        for (size_t i = 0; i < ELEMENTSOF(host_masks); i++)
+                any = any || is_service(d, host_masks[i]);
+        if (!any) {
+                str_append_n(s, host_options, sizeof(host_options) - 1);
+                return;
+        }
+
+        for (size_t i = 0; i < ELEMENTSOF(host_masks); i++)
+                if (!is_service(d, host_masks[i]))
+                        str_append_all(s, " systemd.mask=", host_masks[i]);
+        str_append(s, SSH_OPTION);
 }
 
 /* What follows nspawn's own options: the init, unless nspawn finds it, and its arguments. */
@@ -449,11 +476,7 @@ static void append_init(Str *s, const Definition *d) {
         /* In a container systemd takes from its own arguments what it takes from the kernel
          * command line on a host; kernel-command-line(7). */
         if (definition_system(d) == SYSTEM_HOST && !init) {
-                for (size_t i = 0; i < ELEMENTSOF(host_masks); i++)
-                        if (!is_service(d, host_masks[i]))
-                                append_option(s, d, "systemd.mask=", host_masks[i]);
-                /* From 256 on, a host that has sshd would let itself in over a socket. */
-                str_append(s, " systemd.ssh_auto=no");
+                append_host_options(s, d);
                 append_options(s, d, KEY_SERVICES, "systemd.wants=");
         }
         append_options(s, d, KEY_PARAMETERS, "");
@@ -625,7 +648,8 @@ static void append_devices(Str *s, const Definition *d) {
         }
 }
 
-static void append_reload(Str *s, const Definition *d) {
+/* @reloadable: what settings_append() made */
+static void append_reload(Str *s, const Definition *d, const Str *reloadable) {
         bool has_command = definition_find(d, KEY_RELOAD_COMMAND) != NULL;
 
         if (definition_network(d) == NETWORK_OWN) {
@@ -639,7 +663,9 @@ static void append_reload(Str *s, const Definition *d) {
                 str_append(s, "--system=host ");
         definition_append_instance(s, d);
         str_append(s, " $MAINPID");
-        settings_append(s, d, EFFECTS_ALL & ~(1U << EFFECT_RESTART));
+        if (reloadable->failed)
+                s->failed = true;
+        str_append_n(s, reloadable->data ? reloadable->data : "", reloadable->len);
         str_append_char(s, '\n');
 
         if (!has_command && definition_system(d) != SYSTEM_PATH)
@@ -711,7 +737,7 @@ static void append_stop(Str *s, const Definition *d) {
 int unit_text(const Definition *d, char **ret) {
         _cleanup_free_ char *directory = NULL;
         const char *root = definition_value(d, KEY_IMAGE);
-        _cleanup_str_ Str s = {};
+        _cleanup_str_ Str s = {}, reloadable = {};
         int r;
 
         r = definition_root(d, &directory);
@@ -735,11 +761,11 @@ int unit_text(const Definition *d, char **ret) {
         str_append_all(&s, "SyslogIdentifier=container-", d->machine, "\n");
         if (keeps_journal_outside(d))
                 str_append_all(&s, "LogsDirectory=spawnlet/", d->machine, "\n");
-        append_prepare(&s, d, root);
+        append_prepare(&s, d, root, &reloadable);
         append_nspawn(&s, d, root);
         if (waits_for_health(d))
                 health_append_wait(&s, d);
-        append_reload(&s, d);
+        append_reload(&s, d, &reloadable);
         append_stop(&s, d);
         append_pass_through(&s, d, "Service");
 
