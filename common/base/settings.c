@@ -10,6 +10,8 @@
 /* The first line of a record: a file without it was made by another version. */
 #define RECORD_HEADER "# What this container was started with, and what was changed since.\n"
 
+#define SIZE_USUAL 1000 /* bytes of lines for a reload, allocated at once */
+
 /* Much more than a definition and its drop-ins can be, whose lines may have been short ones. */
 #define RECORD_SIZE_MAX (64U * 1024U * 1024U)
 
@@ -33,7 +35,10 @@ static bool equals(const char *s, const char *text, size_t size) {
 
 static bool is_among(const char *const *names, const char *name, size_t size) {
         for (; *names; names++) {
-                size_t n = strlen(*names);
+                size_t n = **names == *name ? strlen(*names) : 0; /* mostly another already here */
+
+                if (n == 0)
+                        continue;
                 bool prefix = (*names)[n - 1] == '*';
 
                 if (equals(*names, name, size) ||
@@ -130,26 +135,39 @@ Effect settings_effect(const char *line) {
         return pass_through_effect(s.section, s.section_size, s.name, s.name_size);
 }
 
+static void append_word(Str *s, const Setting *setting, WordFlags flags) {
+        _cleanup_str_ Str prefix = {};
+        char buffer[512];
+        const char *value = shown_value(setting, buffer),
+                   *name = setting->key ? setting->key->name : setting->name;
+
+        if (!setting->veth && word_is_free(value) && word_is_free(name)) { /* most are so */
+                str_append(s, " [");
+                str_append(s, setting->section);
+                str_append_char(s, ']');
+                str_append(s, name);
+                str_append_char(s, '=');
+                str_append(s, value);
+                return;
+        }
+
+        append_prefix(&prefix, setting);
+        if (str_error(&prefix) < 0)
+                s->failed = true;
+        else /* a specifier in a line for systemd is systemd's, also "%i" */
+                word_append_exec(s, prefix.data, value, setting->key ? flags : 0);
+}
+
 void settings_append(Str *s, const Definition *d, Str *ret_reloadable) {
         bool own = definition_network(d) == NETWORK_OWN;
         WordFlags flags = definition_word_flags(d);
-        _cleanup_str_ Str prefix = {};
-        char buffer[512];
 
+        (void) str_reserve(ret_reloadable, SIZE_USUAL); /* a failure shows at the end */
         for (size_t i = 0; i < d->n_settings; i++) {
-                const Setting *setting = &d->settings[i];
                 size_t begin = s->len;
 
-                prefix.len = 0;
-                append_prefix(&prefix, setting);
-                if (str_error(&prefix) < 0) {
-                        s->failed = true;
-                        return;
-                }
-                /* A specifier in a line for systemd is systemd's, also "%i". */
-                word_append_exec(
-                        s, prefix.data, shown_value(setting, buffer), setting->key ? flags : 0);
-                if (setting_effect(setting, own) != EFFECT_RESTART && !s->failed)
+                append_word(s, &d->settings[i], flags);
+                if (setting_effect(&d->settings[i], own) != EFFECT_RESTART && !s->failed)
                         str_append_n(ret_reloadable, s->data + begin, s->len - begin);
         }
 }

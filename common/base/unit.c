@@ -445,8 +445,9 @@ static bool is_service(const Definition *d, const char *unit) {
 static void append_host_options(Str *s, const Definition *d) {
         bool any = false;
 
-        for (size_t i = 0; i < ELEMENTSOF(host_masks); i++)
-                any = any || is_service(d, host_masks[i]);
+        for (const Setting *i = NULL; (i = definition_next(d, KEY_SERVICES, i));)
+                for (size_t k = 0; k < ELEMENTSOF(host_masks); k++)
+                        any = any || strcmp(i->value, host_masks[k]) == 0;
         if (!any) {
                 str_append_n(s, host_options, sizeof(host_options) - 1);
                 return;

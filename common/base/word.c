@@ -198,6 +198,10 @@ static size_t span(const char *s, unsigned kind) {
         return n;
 }
 
+bool word_is_free(const char *word) {
+        return word[span(word, FREE)] == '\0';
+}
+
 static bool is_plain(const char *s) {
         return s[span(s, PLAIN)] == '\0';
 }

@@ -53,6 +53,9 @@ int word_split(const char *value, WordFlags flags, char ***ret, const char **ret
  */
 void word_append_exec(Str *s, const char *option, const char *value, WordFlags flags);
 
+/** word_is_free() - Return: whether a word stands everywhere as it is, as most do. */
+bool word_is_free(const char *word);
+
 /**
  * word_append_list() - append @word as one word of a list value
  *
