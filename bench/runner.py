@@ -20,7 +20,7 @@ import roots  # noqa: E402
 import sandbox  # noqa: E402
 
 # Each a module with compare(release, quick, progress), which yields rows; see generator.py.
-COMPARISONS = ["generator", "network"]
+COMPARISONS = ["generator", "network", "lifecycle"]
 
 
 def progress(text):
