@@ -3,6 +3,7 @@
 #include "cli/plan.h"
 
 #define HEALTH_PREFIX "[Container]HealthCommand="
+#define DNS_PREFIX "[Network]DNS="
 #define PRIVATE_USERS_PREFIX "[Exec]PrivateUsers="
 
 static void change_done(Change *c) {
@@ -239,6 +240,17 @@ static bool switches_system(const Change *c, const Facts *facts) {
                 !definition_find(facts->definition, KEY_RELOAD_COMMAND);
 }
 
+static bool is_resolv_conf(const Change *c) {
+        return is_key(c, KEY_DNS) || is_key(c, KEY_SEARCH);
+}
+
+/* A resolv.conf is mounted inside at the start, or not. */
+static bool changes_mount_of_resolv_conf(const Change *c, const Facts *facts) {
+        return is_resolv_conf(c) &&
+                !(has_prefix(facts->record, DNS_PREFIX, strlen(DNS_PREFIX)) &&
+                        definition_find(facts->definition, KEY_DNS));
+}
+
 /* With users of its own, the container's mount namespace is not the owner of what nspawn has mounted, which
  * the kernel then keeps together; mount_namespaces(7), "Restrictions". */
 static int is_locked(const Change *c, const Facts *facts) {
@@ -266,12 +278,18 @@ static int weigh_together(Plan *p, const Facts *facts, bool *ret_blocked) {
 
                 if (locked < 0)
                         return locked;
+                if (changes_mount_of_resolv_conf(c, facts)) {
+                        c->takes = EFFECT_RESTART;
+                        continue;
+                }
                 if (locked > 0)
                         c->takes = EFFECT_RESTART;
                 else if (switches_system(c, facts))
                         c->takes = EFFECT_RELOAD;
                 else if (is_network(c) && own != facts->has_own_network)
                         c->takes = EFFECT_RESTART;
+                else if (is_network(c) && !own && c->takes == EFFECT_RELOAD)
+                        c->takes = is_resolv_conf(c) ? EFFECT_RESTART : EFFECT_NONE;
                 else if (!is_key(c, KEY_SYSTEM))
                         continue;
                 *ret_blocked |= c->takes == EFFECT_RESTART;

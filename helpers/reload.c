@@ -17,6 +17,7 @@
 #include "common/base/name.h"
 #include "common/base/notify.h"
 #include "common/base/parse.h"
+#include "common/base/resolv.h"
 #include "common/base/settings.h"
 #include "common/kernel/init.h"
 #include "common/kernel/inside.h"
@@ -25,6 +26,8 @@
 #define LINE_BIND "[Files]Bind="
 #define LINE_BIND_READ_ONLY "[Files]BindReadOnly="
 #define LINE_SERVICES "[Container]Services="
+#define LINE_DNS "[Network]DNS="
+#define LINE_SEARCH "[Network]Search="
 
 /* systemctl's exit status for a unit that does not exist, systemctl(1). */
 #define SYSTEMCTL_NOT_LOADED 5
@@ -128,6 +131,56 @@ static int change_mounts(Reload *reload) {
                                 mounts.items[i].is_wanted ? &reload->missing : &reload->left,
                                 mounts.items[i].line);
         return q < 0 ? log_oom() : r;
+}
+
+/* The values of all lines that begin with @prefix; and those lines, added to @lines. */
+static int values_of(char *const *list, const char *prefix, char ***ret, char ***lines) {
+        STRV_FOREACH(line, list) {
+                const char *value = str_starts_with(*line, prefix);
+
+                if (value && (strv_extend(ret, value) < 0 || strv_extend(lines, *line) < 0))
+                        return log_oom();
+        }
+        return 0;
+}
+
+static int extend_all(char ***list, char *const *lines) {
+        STRV_FOREACH(line, lines)
+                if (strv_extend(list, *line) < 0)
+                        return log_oom();
+        return 0;
+}
+
+/*
+ * The resolv.conf of DNS= and Search=. Without one at the start there is none mounted inside, and one
+ * that is mounted stays: both take a restart, and are no failure.
+ */
+static int change_resolv_conf(Reload *reload) {
+        _cleanup_strv_ char **servers = NULL, **domains = NULL, **wanted = NULL,
+                            **old_servers = NULL, **old_domains = NULL, **recorded = NULL;
+        _cleanup_free_ char *text = NULL, *old_text = NULL;
+        int r;
+
+        if (values_of(reload->wanted, LINE_DNS, &servers, &wanted) < 0 ||
+                values_of(reload->wanted, LINE_SEARCH, &domains, &wanted) < 0 ||
+                values_of(reload->record, LINE_DNS, &old_servers, &recorded) < 0 ||
+                values_of(reload->record, LINE_SEARCH, &old_domains, &recorded) < 0)
+                return -ENOMEM;
+        if (resolv_format(servers, domains, &text) < 0 ||
+                resolv_format(old_servers, old_domains, &old_text) < 0)
+                return log_oom();
+        if (strcmp(text, old_text) == 0)
+                return 0;
+
+        r = servers && old_servers ? resolv_rewrite(reload->machine, text) : -ENOENT;
+        if (r >= 0)
+                return 0;
+        if (r != -ENOENT)
+                (void) log_error_errno(
+                        r, "Failed to write '" SPAWNLET_RESOLV_DIR "/%s': %m", reload->machine);
+        if (extend_all(&reload->missing, wanted) < 0 || extend_all(&reload->left, recorded) < 0)
+                return -ENOMEM;
+        return r == -ENOENT ? 0 : r;
 }
 
 /* Run systemctl inside. Return: its exit status, or negative errno, logged. */
@@ -257,6 +310,10 @@ static int run(Reload *reload) {
         if (r == -ENOMEM)
                 return r; /* what was done is not known */
         reload->failed = r < 0;
+        q = change_resolv_conf(reload);
+        if (q == -ENOMEM)
+                return q;
+        r = r < 0 ? r : q;
         q = change_services(reload);
         r = r < 0 ? r : q;
         q = write_record(reload);
@@ -265,9 +322,8 @@ static int run(Reload *reload) {
 
 static void help(void) {
         printf("%s [OPTION...] NAME PID [SETTING...]\n\n"
-               "Give a running container, whose systemd-nspawn is process PID, the bind mounts "
-               "and\n"
-               "services of its definition, and write down what it runs with.\n\n"
+               "Give a running container, whose systemd-nspawn is process PID, the bind mounts,\n"
+               "name servers and services of its definition, and write down what it runs with.\n\n"
                "  -h --help         Show this help\n"
                "     --system=host  The container shares the host's /usr: Services= are started\n"
                "                    and stopped\n\n"

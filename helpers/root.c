@@ -24,6 +24,7 @@
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/notify.h"
+#include "common/base/resolv.h"
 #include "common/base/settings.h"
 #include "common/kernel/machine.h"
 #include "common/kernel/root.h"
@@ -597,19 +598,9 @@ static int prepare(const char *machine, const char *path, System system, const c
  * A container's resolv.conf, on the host: the unit binds it over the container's own, whose place
  * inside the container may have made a link.
  */
-static int write_resolv_conf(const char *machine, const Str *text) {
-        _cleanup_close_ int directory = -EBADF;
-        int r;
+static int write_resolv_conf(const char *machine, const char *text) {
+        int r = resolv_make(machine, text);
 
-        if (str_error(text) < 0)
-                return log_oom();
-
-        r = mkdir_parents(SPAWNLET_RESOLV_DIR, 0755);
-        if (r >= 0) {
-                directory = open(SPAWNLET_RESOLV_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                r = directory < 0 ? -errno
-                                  : file_replace(directory, machine, text->data, text->len, 0644);
-        }
         return r < 0
                 ? log_error_errno(r, "Failed to write '" SPAWNLET_RESOLV_DIR "/%s': %m", machine)
                 : 0;
@@ -617,18 +608,10 @@ static int write_resolv_conf(const char *machine, const Str *text) {
 
 /* That of DNS= and Search=. */
 static int make_resolv_conf(const char *machine, char *const *servers, char *const *domains) {
-        _cleanup_str_ Str s = {};
+        _cleanup_free_ char *text = NULL;
 
-        str_append(
-                &s, "# Written by spawnlet for DNS= and Search= of the container's definition.\n");
-        STRV_FOREACH(server, servers)
-                str_appendf(&s, "nameserver %s\n", *server);
-        STRV_FOREACH(domain, domains)
-                str_appendf(&s, "%s%s", domain == domains ? "search " : " ", *domain);
-        if (domains)
-                str_append(&s, "\n");
-
-        return write_resolv_conf(machine, &s);
+        return resolv_format(servers, domains, &text) < 0 ? log_oom()
+                                                          : write_resolv_conf(machine, text);
 }
 
 /* Whether a name server can be reached from another network namespace: not so on an address that
@@ -742,7 +725,7 @@ static int copy_resolv_conf(const char *machine, const char *source) {
         }
         append_resolv_options(&s, text, own);
 
-        return write_resolv_conf(machine, &s);
+        return str_error(&s) < 0 ? log_oom() : write_resolv_conf(machine, s.data);
 }
 
 /* Let machinectl find a root that is elsewhere. */

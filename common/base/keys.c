@@ -223,10 +223,10 @@ const Key keys[_KEY_MAX] = {
                 .help = "Network namespace to join" },
         [KEY_NAMESPACE] = { "Network", "Namespace", TYPE_NAMESPACE,
                 .help = "Container whose network namespace to join" },
-        [KEY_DNS] = { "Network", "DNS", TYPE_NAMESERVER, .flags = KEY_LIST,
+        [KEY_DNS] = { "Network", "DNS", TYPE_NAMESERVER, .flags = KEY_LIST, .effect = EFFECT_RELOAD,
                 .help = "Name servers for the container's resolv.conf" },
         [KEY_SEARCH] = { "Network", "Search", TYPE_DOMAINS, .flags = KEY_LIST,
-                .help = "Search domains for the container's resolv.conf" },
+                .effect = EFFECT_RELOAD, .help = "Search domains for the container's resolv.conf" },
 
         [KEY_VETH_HOST_ADDRESS] = { SECTION_VETH, "HostAddress", TYPE_ADDRESS, .flags = KEY_LIST,
                 .effect = EFFECT_RELOAD, .help = "Address of the host's end of the pair" },

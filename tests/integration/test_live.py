@@ -346,3 +346,43 @@ def test_by_hand(host):
     change(host, "Bind=/srv/a:/data\n")
     equal(sh(host, "cat /data/file"), "a")
     equal(host.read(RECORD), "")
+
+
+def test_name_servers(host):
+    """resolv.conf is written in place; whether there is one at all is decided at the start."""
+    network = "[Network]\nPrivate=yes\n"
+    host.define("web", f"[Container]\nSystem=host\n{network}DNS=10.0.0.1\nSearch=old.example\n")
+    host.run("systemctl", "start", "container-web")
+    started = init_start_time(host)
+
+    change(host, "DNS=\nDNS=10.0.0.2 10.0.0.3\nSearch=\n", "Network")
+    equal([line for line in inside(host, "cat", "/etc/resolv.conf").splitlines() if line[0] != "#"],
+          ["nameserver 10.0.0.2", "nameserver 10.0.0.3"])
+    equal(host.out("spawnlet", "diff"), "")
+    equal(init_start_time(host), started)
+
+    # To have none takes a restart, and is no failure of a reload.
+    change(host, "DNS=\nSearch=\n", "Network")
+    contains("nameserver 10.0.0.2", inside(host, "cat", "/etc/resolv.conf"))
+    contains("restart", host.out("spawnlet", "diff"))
+    contains("web: restarted", host.out("spawnlet", "apply"))
+    equal(host.out("spawnlet", "diff"), "")
+    change(host, "DNS=10.0.0.9\n", "Network")
+    contains("[Network]", host.out("spawnlet", "diff"))
+    contains("web: restarted", host.out("spawnlet", "apply"))
+    contains("nameserver 10.0.0.9", inside(host, "cat", "/etc/resolv.conf"))
+
+
+def test_settings_of_a_network_that_is_the_hosts(host):
+    """A reload does nothing about them, and says nothing else."""
+    host.define("web", "[Container]\nSystem=host\n")
+    host.run("systemctl", "start", "container-web")
+    change(host, "Private=no\n", "Network")
+    host.run("spawnlet", "apply")
+    equal(host.out("spawnlet", "diff"), "")
+
+    change(host, "Private=yes\n", "Network", check=False)
+    contains("restart", host.out("spawnlet", "diff"))
+    contains("web: restarted", host.out("spawnlet", "apply"))
+    change(host, "Private=no\n", "Network")
+    contains("restart", host.out("spawnlet", "diff"), "the network is still its own")

@@ -99,7 +99,7 @@ static void test_effects(void **state) {
                 { "[Files]Bind=:/b", EFFECT_RESTART },
                 { "[Files]Bind=/a\\:idmap:/b", EFFECT_RELOAD },
                 { "[Network]Port=80", EFFECT_RELOAD },
-                { "[Network]DNS=10.0.0.1", EFFECT_RESTART },
+                { "[Network]DNS=10.0.0.1", EFFECT_RELOAD },
                 { "[Network]Namespace=container:db", EFFECT_RESTART },
                 { "[Veth dmz]MTU=1400", EFFECT_RELOAD },
                 { "[Unit]After=a.service", EFFECT_NONE },
