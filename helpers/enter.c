@@ -23,6 +23,7 @@
 #include <termios.h>
 
 #include "common/base/log.h"
+#include "common/base/notify.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/kernel/init.h"
@@ -319,6 +320,7 @@ int main(int argc, char *argv[]) {
         int r;
 
         log_setup("spawnlet-enter", log_target_of_service());
+        log_on_error(notify_status);
 
         for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0;)
                 switch (c) {
@@ -346,5 +348,8 @@ int main(int argc, char *argv[]) {
         }
 
         r = run((pid_t) pid, command, store_path);
+        /* A reload command: on a terminal, the exit status says enough. */
+        if (r > 0 && getenv("NOTIFY_SOCKET"))
+                log_error("The reload command '%s' failed with exit status %i", command[0], r);
         return r < 0 ? INSIDE_CANNOT_EXECUTE : r;
 }

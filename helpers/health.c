@@ -35,6 +35,8 @@
 /* Of what a command prints, so much of its last line is told. */
 #define LINE_MAX_SIZE 256
 
+#define STATUS_HEALTHY "Container running: healthy."
+
 /* A container that starts is looked at more often. */
 #define WAIT_INTERVAL_USEC USEC_PER_SEC
 
@@ -333,6 +335,9 @@ static int tell_event(const Health *h, const HealthRecord *record, HealthEvent e
         switch (event) {
         case HEALTH_SAME:
                 return 0;
+        case HEALTH_PASSED: /* which is no news for the journal */
+                set_status(h, STATUS_HEALTHY);
+                return 0;
         case HEALTH_FAILED:
                 r = str_format(&text, "Health check failed (%llu of %llu): %s",
                         (unsigned long long) record->n_failures, (unsigned long long) h->n_retries,
@@ -434,8 +439,7 @@ static int run_wait(const Health *h) {
                         poll_timeout(after_usec(MIN(h->interval_usec, WAIT_INTERVAL_USEC))));
         }
 
-        if (before)
-                notify_status("Container running: healthy.");
+        notify_status(STATUS_HEALTHY);
         /* The first success ends the time in which failures do not count. */
         r = health_write(h->machine, &record);
         return r < 0

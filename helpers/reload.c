@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/health.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/notify.h"
@@ -27,6 +28,7 @@
 #define LINE_BIND_READ_ONLY "[Files]BindReadOnly="
 #define LINE_SERVICES "[Container]Services="
 #define LINE_DNS "[Network]DNS="
+#define LINE_HEALTH_COMMAND "[Container]HealthCommand="
 #define LINE_SEARCH "[Network]Search="
 
 /* systemctl's exit status for a unit that does not exist, systemctl(1). */
@@ -202,15 +204,30 @@ static int run_systemctl(const Reload *reload, const char *verb, const char *uni
                      : r;
 }
 
-static int start_service(Reload *reload, const char *unit, const char *line) {
-        int r = reload->failed ? -ECANCELED : run_systemctl(reload, "start", unit);
+static void tell_waiting(const char *verb, const char *unit) {
+        char text[512];
 
+        (void) snprintf(text, sizeof(text), "Reloading: waiting for '%s' to %s", unit, verb);
+        notify_status(text);
+}
+
+static int start_service(Reload *reload, const char *unit, const char *line) {
+        int r = -ECANCELED;
+
+        if (!reload->failed) {
+                tell_waiting("start", unit);
+                r = run_systemctl(reload, "start", unit);
+        }
         if (r == 0)
                 return 0;
         if (strv_extend(&reload->missing, line) < 0)
                 return log_oom();
         if (r < 0)
                 return r;
+        if (r == SYSTEMCTL_NOT_LOADED)
+                return log_error_errno(ENOENT,
+                        "Services=%s: there is no such unit in container '%s'", unit,
+                        reload->machine);
         return log_error_errno(EIO,
                 "Failed to start '%s' in container '%s'; 'spawnlet run %s systemctl status %s' "
                 "tells more",
@@ -218,8 +235,12 @@ static int start_service(Reload *reload, const char *unit, const char *line) {
 }
 
 static int stop_service(Reload *reload, const char *unit, const char *line) {
-        int r = reload->failed ? -ECANCELED : run_systemctl(reload, "stop", unit);
+        int r = -ECANCELED;
 
+        if (!reload->failed) {
+                tell_waiting("stop", unit);
+                r = run_systemctl(reload, "stop", unit);
+        }
         if (r == 0 || r == SYSTEMCTL_NOT_LOADED)
                 return 0;
         if (strv_extend(&reload->left, line) < 0)
@@ -288,6 +309,24 @@ static int write_record(const Reload *reload) {
                      : 0;
 }
 
+/* After a success there is nothing left of an earlier failure; but a container that is unhealthy stays
+ * so. Without health checks, nothing of them is left. */
+static int show_status(const Reload *reload) {
+        _cleanup_free_ char *status = NULL;
+        bool has_checks = false;
+        int r;
+
+        STRV_FOREACH(line, reload->wanted)
+                has_checks = has_checks || str_starts_with(*line, LINE_HEALTH_COMMAND);
+        r = has_checks ? health_bad_status(reload->machine, &status)
+                       : health_remove(reload->machine, &status);
+        if (r < 0)
+                return log_error_errno(
+                        r, "Failed to handle '" SPAWNLET_HEALTH_DIR "/%s': %m", reload->machine);
+        notify_status(has_checks && status ? status : "Container running, reloaded.");
+        return 0;
+}
+
 static int run(Reload *reload) {
         int r, q;
 
@@ -317,7 +356,8 @@ static int run(Reload *reload) {
         q = change_services(reload);
         r = r < 0 ? r : q;
         q = write_record(reload);
-        return r < 0 ? r : q;
+        r = r < 0 ? r : q;
+        return r < 0 ? r : show_status(reload);
 }
 
 static void help(void) {
@@ -377,10 +417,7 @@ int main(int argc, char *argv[]) {
         umask(0);
 
         r = parse_argv(argc, argv, &reload);
-        if (r > 0) {
+        if (r > 0)
                 r = run(&reload);
-                if (r >= 0)
-                        notify_status("Container running, reloaded."); /* no failure of before */
-        }
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -221,7 +221,10 @@ static int wait_until_ready(Stop *s) {
                         return r;
                 if (deadline(s, 8) <= now_usec())
                         return NOT_READY;
-                show_status(s, "Stopping: the init takes no signal yet", deadline(s, 8));
+                show_status(s,
+                        s->command ? "Stopping: the command takes no signal yet"
+                                   : "Stopping: the init takes no signal yet",
+                        deadline(s, 8));
 
                 fds[2].fd = s->init_pidfd;
                 r = wait_for(s, fds, ELEMENTSOF(fds), deadline(s, 8), pause);

@@ -112,6 +112,54 @@ static int check_health(const Definition *d, Diags *diags) {
         return complain(diags, s, "add HealthCommand=", "nothing says whether it is healthy");
 }
 
+/* Whether a word is one of a shell's own, which no program knows. */
+static bool is_of_shell(const char *word) {
+        static const char *const words[] = { "&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcmp(words[i], word) == 0)
+                        return true;
+        return false;
+}
+
+/* Commands that were written for a shell, as those of Docker's health checks are. */
+static int check_commands(const Definition *d, Diags *diags) {
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+
+                if (!s->key || s->key->type != TYPE_COMMAND || !is_of_shell(s->value))
+                        continue;
+                int r = definition_complain(diags, SEVERITY_WARNING, s,
+                        "write /bin/sh -c '...' if it is meant for a shell",
+                        "goes to the command as an argument: there is no shell");
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* Definitions in the place of their units, in [Unit] and [Install]. */
+static int check_dependencies(const Definition *d, Diags *diags) {
+        for (size_t i = 0; i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+                const char *end = s->key || strcmp(s->section, "Service") == 0 ||
+                                strcmp(s->name, "Description") == 0
+                        ? NULL
+                        : strstr(s->value, ".container");
+
+                end = end ? end + strlen(".container") : NULL;
+                if (!end || (*end && *end != ' '))
+                        continue;
+                int r = definition_complain(diags, SEVERITY_WARNING, s,
+                        "write container-NAME.service", "a definition is no unit");
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 static int check_system(const Definition *d, Diags *diags) {
         const Setting *s;
         int r = 0;
@@ -635,6 +683,10 @@ int check_definition(const Definition *d, Diags *diags) {
                 r = check_planned(d, diags);
         if (r >= 0)
                 r = check_health(d, diags);
+        if (r >= 0)
+                r = check_commands(d, diags);
+        if (r >= 0)
+                r = check_dependencies(d, diags);
         if (r >= 0)
                 r = check_system(d, diags);
         if (r >= 0)

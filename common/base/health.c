@@ -221,17 +221,24 @@ int health_status(const HealthRecord *h, char **ret) {
                 (unsigned long long) h->n_failures, h->n_failures == 1 ? "" : "s", h->message);
 }
 
-int health_remove(const char *machine, char **ret_status) {
+int health_bad_status(const char *machine, char **ret) {
         _cleanup_health_ HealthRecord h = {};
+        int r;
+
+        r = read_record(machine, &h);
+        if (r >= 0 && h.state == HEALTH_UNHEALTHY && h.message)
+                return health_status(&h, ret);
+        *ret = NULL;
+        return r == -ENOMEM ? r : 0;
+}
+
+int health_remove(const char *machine, char **ret_status) {
         _cleanup_free_ char *status = NULL;
         int r;
 
-        /* What cannot be read is removed all the same. */
-        if (read_record(machine, &h) >= 0 && h.state == HEALTH_UNHEALTHY && h.message &&
-                health_status(&h, &status) < 0)
-                return -ENOMEM;
-
-        r = file_remove(SPAWNLET_HEALTH_DIR, machine);
+        r = health_bad_status(machine, &status);
+        if (r >= 0)
+                r = file_remove(SPAWNLET_HEALTH_DIR, machine);
         if (r >= 0)
                 *ret_status = TAKE_PTR(status);
         return r;
@@ -259,7 +266,7 @@ int health_write(const char *machine, const HealthRecord *h) {
 
 int health_judge(
         HealthRecord *h, const char *message, uint64_t n_retries, bool may_fail, HealthEvent *ret) {
-        bool was_bad = h->state == HEALTH_UNHEALTHY;
+        bool was_bad = h->state == HEALTH_UNHEALTHY, is_first = h->state == HEALTH_STARTING;
         bool is_new = !str_equal(h->message, message);
         int r;
 
@@ -270,7 +277,7 @@ int health_judge(
         if (!message) {
                 h->state = HEALTH_HEALTHY;
                 h->n_failures = 0;
-                *ret = was_bad ? HEALTH_RECOVERED : HEALTH_SAME;
+                *ret = was_bad ? HEALTH_RECOVERED : is_first ? HEALTH_PASSED : HEALTH_SAME;
                 return 0;
         }
 

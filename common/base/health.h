@@ -82,6 +82,14 @@ int health_write(const char *machine, const HealthRecord *h);
 int health_status(const HealthRecord *h, char **ret);
 
 /**
+ * health_bad_status() - the status of a container that is unhealthy
+ * @ret: owned by the caller; NULL if it is not, or nobody has looked
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int health_bad_status(const char *machine, char **ret);
+
+/**
  * health_remove() - remove the record of a container that has ended
  * @ret_status: its status if it was unhealthy, owned by the caller, else NULL: what it ended with
  *
@@ -91,6 +99,7 @@ int health_remove(const char *machine, char **ret_status);
 
 typedef enum HealthEvent {
         HEALTH_SAME,      /* nothing that anybody has to be told */
+        HEALTH_PASSED,    /* the first check went well */
         HEALTH_FAILED,    /* another failure, not enough of them yet */
         HEALTH_LOST,      /* it is unhealthy from now on */
         HEALTH_STILL_BAD, /* it is unhealthy for another reason */

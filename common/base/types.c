@@ -323,6 +323,13 @@ static bool leads_up(const char *path, size_t n) {
         return false;
 }
 
+#define VITAL "the destination cannot be /, /dev, /proc, /run or /sys"
+
+/* What systemd-nspawn mounts there, nothing inside can be without. */
+static bool is_vital(const char *path, size_t n) {
+        return is_word_of("/ /dev /proc /run /sys", path, n > 1 && path[n - 1] == '/' ? n - 1 : n);
+}
+
 static const char *check_bind(const char *s) {
         static const char options[] = "rbind norbind idmap noidmap rootidmap owneridmap";
         size_t n;
@@ -336,10 +343,13 @@ static const char *check_bind(const char *s) {
         if (leads_up(s, n))
                 return "the source has a '..' in it";
         if (!rest)
-                return NULL;
+                return is_vital(s, n) ? "add a destination: no container can be without its own"
+                                      : NULL;
 
         s = rest;
         rest = next_part(s, &n);
+        if (is_vital(s, n))
+                return VITAL;
         if (*s != '/' && n > 0)
                 return "the destination is not an absolute path";
         if (n == 0 && !rest)

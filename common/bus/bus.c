@@ -279,6 +279,17 @@ int bus_status_text(Bus *b, const char *unit, char **ret) {
                                "StatusText", NULL, ret);
 }
 
+int bus_needs_reload(Bus *b, const char *unit) {
+        _cleanup_free_ char *path = NULL;
+        int r, needs;
+
+        r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(b->bus, SYSTEMD_NAME, path, SYSTEMD_UNIT,
+                        "NeedDaemonReload", NULL, 'b', &needs);
+        return r < 0 ? r : needs != 0;
+}
+
 /* Jobs */
 
 /* Calls that are under way at a time: the bus allows no unlimited number. */

@@ -130,6 +130,15 @@ int bus_has_run(Bus *b, const char *unit, char **reterr);
  */
 int bus_status_text(Bus *b, const char *unit, char **ret);
 
+/**
+ * bus_needs_reload() - whether systemd goes by a unit that is not up to date any more
+ *
+ * It compares the times of its files, that of SourcePath= included; systemd.unit(5).
+ *
+ * Return: 1 or 0, negative errno.
+ */
+int bus_needs_reload(Bus *b, const char *unit);
+
 /* A job to be done, and how far it is. */
 typedef struct BusJob {
         const char *unit;

@@ -65,10 +65,9 @@ def test_healthy_unhealthy_healthy(host):
     ok(host)
     define(host, "HealthRetries=3")
     host.run("systemctl", "start", "container-web")
-    running = status(host)
     wait_record(host, "healthy")
     equal(host.state("spawnlet-health-web.timer"), "active")
-    equal(status(host), running)  # nothing to tell
+    wait_status(host, "Container running: healthy.")
 
     ok(host, False)
     wait_status(host, "Unhealthy: 3 health checks failed: /usr/bin/test exited with 1")
@@ -76,6 +75,10 @@ def test_healthy_unhealthy_healthy(host):
     says(host, "Health check failed (2 of 3): /usr/bin/test exited with 1", "journalctl", "-u", "container-web")
     says(host, "Unhealthy: 3 health checks failed", "journalctl", "-u", "container-web")
     equal(host.state("container-web"), "active")  # HealthOnFailure=none
+
+    # A reload does not make it well.
+    host.run("systemctl", "reload", "container-web")
+    contains("Unhealthy: ", status(host))
 
     ok(host)
     wait_status(host, "healthy again")
@@ -91,6 +94,17 @@ def test_healthy_unhealthy_healthy(host):
     host.run("systemctl", "stop", "container-web")
     wait_gone(host, before)
     equal(host.unit("spawnlet-health-web.service")["Result"], "success")
+
+
+def test_a_container_that_is_no_more_checked_is_not_unhealthy(host):
+    define(host, "HealthRetries=1")
+    host.run("systemctl", "start", "container-web")
+    wait_status(host, "Unhealthy: ")
+    host.define("web", "[Container]\nSystem=host\n", reload=False)
+    contains("web: reloaded", host.out("spawnlet", "apply"))
+    equal(status(host), "Container running, reloaded.")
+    assert not host.exists(RECORD)
+    equal(host.state("spawnlet-health-web.timer"), "inactive")
 
 
 def test_what_a_command_prints_is_told(host):
@@ -331,7 +345,7 @@ def test_an_instance_of_a_template_has_checks_of_its_own(host):
     wait_status(host, "Unhealthy: 1 health check failed", "web@b")
     wait_record(host, "healthy", "web-a")
     equal(host.state("spawnlet-health-web@a.timer"), "active")
-    contains_not("ealth", status(host, "web@a"))
+    wait_status(host, "Container running: healthy.", "web@a")
     host.run("systemctl", "stop", *units)
     equal(host.state("spawnlet-health-web@a.timer"), "inactive")
 

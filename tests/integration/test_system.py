@@ -199,6 +199,15 @@ def test_reload_command(host):
     contains("again;", host.read("/var/lib/machines/web/var/reloaded"))
     equal(init_start_time(host), start)
 
+    # One that fails is the unit's status, until one does not.
+    host.define("web", host.read("/etc/spawnlet/web.container").replace("echo", "exit 3; echo"))
+    assert not host.ok("systemctl", "reload", "container-web")
+    equal(host.unit("container-web")["StatusText"],
+          "The reload command '/bin/sh' failed with exit status 3")
+    host.define("web", host.read("/etc/spawnlet/web.container").replace("exit 3; echo", "echo"))
+    host.run("systemctl", "reload", "container-web")
+    equal(host.unit("container-web")["StatusText"], "Container running, reloaded.")
+
 
 def test_planted_links_lead_nowhere(host):
     """The container's root is hostile: nothing is made or changed outside of it."""

@@ -21,7 +21,7 @@ static void test_failures_in_a_row(void **state) {
         _cleanup_health_ HealthRecord h = {};
 
         (void) state;
-        assert_int_equal(judge(&h, NULL, 2, false), HEALTH_SAME);
+        assert_int_equal(judge(&h, NULL, 2, false), HEALTH_PASSED);
         assert_int_equal(h.state, HEALTH_HEALTHY);
         assert_int_equal(judge(&h, "no", 2, false), HEALTH_FAILED);
         assert_int_equal(h.state, HEALTH_HEALTHY);
@@ -45,7 +45,7 @@ static void test_start_period(void **state) {
         assert_int_equal(h.state, HEALTH_STARTING);
         assert_int_equal(h.n_failures, 0);
         /* The first success ends it. */
-        assert_int_equal(judge(&h, NULL, 1, true), HEALTH_SAME);
+        assert_int_equal(judge(&h, NULL, 1, true), HEALTH_PASSED);
         assert_int_equal(judge(&h, "no", 1, true), HEALTH_LOST);
 
         /* So does its time; one retry makes the first failure count. */
