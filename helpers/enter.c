@@ -321,6 +321,12 @@ int main(int argc, char *argv[]) {
 
         log_setup("spawnlet-enter", log_target_of_service());
         log_on_error(notify_status);
+        r = inside_protect(argv);
+        if (r < 0) {
+                (void) log_error_errno(
+                        r, "Failed to execute this program from a read-only mount: %m");
+                return INSIDE_CANNOT_EXECUTE;
+        }
 
         for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0;)
                 switch (c) {

@@ -35,6 +35,9 @@
 /* Of what a command prints, so much of its last line is told. */
 #define LINE_MAX_SIZE 256
 
+/* How often what is left of it is read, 4 KiB at a time: others may go on and on. */
+#define OUTPUT_REST 16
+
 #define STATUS_HEALTHY "Container running: healthy."
 
 /* A container that starts is looked at more often. */
@@ -192,7 +195,8 @@ static int watch(pid_t waiter, int output, uint64_t timeout_usec, LastLine *line
         }
         if (killed)
                 (void) kill(waiter, SIGKILL); /* which has the command killed */
-        while (poll(fds, 1, 0) > 0 && read_output(output, line))
+        for (unsigned i = 0; i < OUTPUT_REST && poll(fds, 1, 0) > 0 && read_output(output, line);
+                i++)
                 ;
         end_line(line);
 
@@ -208,13 +212,11 @@ static int describe(const Health *h, int status, char *line, char **ret) {
         if (status == -ETIMEDOUT)
                 str_appendf(&s, " did not end within %g s",
                         (double) h->timeout_usec / (double) USEC_PER_SEC);
-        else if (status > INSIDE_SIGNAL_BASE)
-                str_appendf(&s, " was killed by SIG%s",
-                        sigabbrev_np(status - INSIDE_SIGNAL_BASE)
-                                ? sigabbrev_np(status - INSIDE_SIGNAL_BASE)
-                                : "NAL");
         else
                 str_appendf(&s, " exited with %i", status);
+        /* A command that a signal has ended, and one that says so of what it has run, look the same. */
+        if (status > INSIDE_SIGNAL_BASE && sigabbrev_np(status - INSIDE_SIGNAL_BASE))
+                str_appendf(&s, " (SIG%s)", sigabbrev_np(status - INSIDE_SIGNAL_BASE));
 
         health_clean_line(line);
         if (*line)
@@ -276,7 +278,8 @@ static bool may_fail(const Health *h) {
         uint64_t started = h->start_time * USEC_PER_SEC / (uint64_t) sysconf(_SC_CLK_TCK),
                  least = h->interval_usec == UINT64_MAX ? 0 : h->interval_usec;
 
-        return clock_usec(CLOCK_BOOTTIME) < started + MAX(h->start_period_usec, least);
+        return h->start_period_usec == UINT64_MAX ||
+                clock_usec(CLOCK_BOOTTIME) < started + MAX(h->start_period_usec, least);
 }
 
 /* Set the status of the container's unit. systemd-nspawn is the one that may: systemd takes it from root
@@ -561,6 +564,12 @@ int main(int argc, char *argv[]) {
         int r;
 
         log_setup("spawnlet-health", log_target_of_service());
+        r = inside_protect(argv);
+        if (r < 0) {
+                (void) log_error_errno(
+                        r, "Failed to execute this program from a read-only mount: %m");
+                return EXIT_FAILURE;
+        }
 
         /* The defaults are those of the definition. */
         (void) parse_timespan(HEALTH_INTERVAL, &h.interval_usec);

@@ -30,6 +30,7 @@
 #include "common/bus/bus.h"
 #include "common/kernel/cgroup.h"
 #include "common/kernel/init.h"
+#include "common/kernel/inside.h"
 
 /* systemd makes a cgroup right after it began to take signals, which wakes us; for other inits
  * we look again in steps that double between these two. */
@@ -531,6 +532,8 @@ int main(int argc, char *argv[]) {
 
         log_setup("spawnlet-stop", log_target_of_service());
 
+        /* A stop goes on without: what is to be powered off may not have the time to see us. */
+        (void) inside_protect(argv);
         r = parse_argv(argc, argv, &s);
         if (r > 0)
                 r = run(&s);

@@ -19,6 +19,7 @@
 #include "common/kernel/namespace.h"
 
 #define PROC_FILE_MAX (256U * 1024U)
+#define COMMAND_LINE_MAX (8U * 1024U * 1024U) /* more than the kernel takes, execve(2) */
 
 static int read_proc(pid_t pid, const char *file, char **ret) {
         char path[96];
@@ -125,7 +126,7 @@ int init_options(pid_t main_pid, InitOptions *ret) {
         int r;
 
         (void) snprintf(path, sizeof(path), "/proc/%i/cmdline", (int) main_pid);
-        r = file_read(AT_FDCWD, path, PROC_FILE_MAX, &arguments, &size);
+        r = file_read(AT_FDCWD, path, COMMAND_LINE_MAX, &arguments, &size);
         if (r < 0)
                 return r == -ENOENT ? -ESRCH : r;
 

@@ -2,10 +2,14 @@
 
 #include "common/kernel/inside.h"
 
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "common/base/clock.h"
@@ -21,6 +25,26 @@
 
 /* What the user's terminal sends to all, and what only the command is to react to. */
 static const int terminal_signals[] = { SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU };
+
+int inside_protect(char *argv[]) {
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
+        _cleanup_close_ int file = -EBADF;
+        struct statvfs v;
+
+        if (statvfs("/proc/self/exe", &v) < 0)
+                return -errno;
+        if (v.f_flag & ST_RDONLY) {
+                /* It was called after the descriptor that it was executed from. */
+                (void) prctl(PR_SET_NAME, basename(argv[0]));
+                return 0;
+        }
+
+        file = open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (file < 0 || mount_setattr(file, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+                return -errno;
+        (void) execveat(file, "", argv, environ, AT_EMPTY_PATH);
+        return -errno;
+}
 
 static void fail(const InsideCommand *c, int error, const char *action) {
         if (c->on_failure)

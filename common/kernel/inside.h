@@ -44,6 +44,19 @@ typedef struct InsideCommand {
 } InsideCommand;
 
 /**
+ * inside_protect() - execute this program anew from a read-only mount of its file
+ * @argv: its arguments
+ *
+ * A process of ours that is in the container's PID namespace is seen there before it executes the command,
+ * and with it, as /proc/PID/exe, the file of this program: root inside could write to it, and the host would
+ * run that (CVE-2019-5736, of runc, is of this kind). On a read-only mount nobody can. To be called
+ * first of all.
+ *
+ * Return: 0 if it is protected already; negative errno; else it does not return.
+ */
+int inside_protect(char *argv[]);
+
+/**
  * inside_start() - start a command
  *
  * Return: the process that waits for it, to be waited for with inside_wait(); negative errno.

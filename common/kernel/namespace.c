@@ -4,10 +4,12 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "common/kernel/cgroup.h"
 #include "common/kernel/init.h"
@@ -71,6 +73,20 @@ static int become_root(void) {
 }
 
 /* What is executed inside is the container's own: it must not get more than its init has. */
+/* What root's commands get from the inheritable set the bounding set does not limit: capabilities(7). */
+static int drop_inheritable(uint64_t keep) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+        if (syscall(SYS_capget, &header, data) < 0)
+                return -errno;
+        for (size_t i = 0; i < ELEMENTSOF(data); i++)
+                data[i].inheritable &= (uint32_t) (keep >> (32 * i));
+        if (syscall(SYS_capset, &header, data) < 0)
+                return -errno;
+        return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 static int drop_capabilities(uint64_t keep) {
         for (int c = 0; c < 64; c++) {
                 if (keep & UINT64_C(1) << c)
@@ -80,7 +96,7 @@ static int drop_capabilities(uint64_t keep) {
                         return -errno;
         }
 
-        return 0;
+        return drop_inheritable(keep);
 }
 
 int namespace_enter(pid_t init, int pidfd) {

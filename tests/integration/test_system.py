@@ -3,6 +3,7 @@
 
 from case import contains, contains_not, equal
 from containers import init_start_time, web
+from host import wait_until
 
 PROFILE = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-nixos-system-made-up"
 
@@ -207,6 +208,42 @@ def test_reload_command(host):
     host.define("web", host.read("/etc/spawnlet/web.container").replace("exit 3; echo", "echo"))
     host.run("systemctl", "reload", "container-web")
     equal(host.unit("container-web")["StatusText"], "Container running, reloaded.")
+
+
+# Opens the program of a process, stops the unit that it is of, and tries to write to the program: while
+# it runs that fails in any case, with ETXTBSY.
+WRITE_PROGRAM = '''open(R, "<", "/proc/$ARGV[0]/exe") or die $!; system("systemctl", "stop", $ARGV[1]);
+open(F, "+<", "/proc/self/fd/" . fileno(R)) and die "it can be written"; print $!'''
+
+
+def test_what_runs_commands_inside_cannot_be_written_from_there(host):
+    """A process of ours that is seen inside shows its program there, for root inside to open."""
+    web(host)
+    host.define("web", host.read("/etc/spawnlet/web.container").replace(
+        "System=host", "System=host\nHealthCommand=/bin/false\nHealthStartPeriod=1h\n[Exec]\nNotifyReady=healthy"))
+    host.run("systemctl", "start", "--no-block", "container-web")
+    wait_until("the health check waits", lambda: host.unit("container-web")["SubState"] == "start-post")
+    host.run("systemd-run", "-q", "--unit=session", "spawnlet", "run", "web", "sleep", "1000")
+    wait_until("the command runs", lambda: host.ok("pgrep", "-x", "sleep"))
+
+    for unit, pid in (("session", host.unit("session")["MainPID"]),
+                      ("container-web", host.unit("container-web")["ControlPID"])):
+        contains("spawnlet-", host.read(f"/proc/{pid}/comm"))
+        equal(host.out("perl", "-e", WRITE_PROGRAM, pid, unit), "Read-only file system")
+
+
+def test_commands_inside_have_no_more_capabilities_than_the_init(host):
+    """The services of a host may inherit capabilities that its containers have not."""
+    web(host)
+    host.define("web", host.read("/etc/spawnlet/web.container").replace(
+        "System=host", "System=host\nReloadCommand=/bin/sh -c 'grep ^Cap /proc/self/status >/srv/caps'"))
+    host.run("systemctl", "start", "container-web")
+    host.run("systemctl", "reload", "container-web")
+    sets = dict(line.split() for line in host.read("/var/lib/machines/web/srv/caps").splitlines())
+    bounding = sets["CapBnd:"]
+    equal(bounding, host.out("spawnlet", "run", "web", "sed", "-n", "s/^CapBnd:.//p", "/proc/1/status"))
+    for name, mask in sets.items():
+        equal(int(mask, 16) & ~int(bounding, 16), 0, name)
 
 
 def test_planted_links_lead_nowhere(host):
