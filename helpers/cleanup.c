@@ -29,6 +29,7 @@
 #define EXIT_INIT_FAILED "255"
 
 #define SETTING_EPHEMERAL "[Exec]Ephemeral=yes"
+#define SETTING_ROOT "[Container]Root="
 
 static int unregister(const char *machine) {
         _cleanup_(bus_freep) Bus *bus = NULL;
@@ -127,20 +128,29 @@ static void explain_failure(void) {
         notify_status(text);
 }
 
-/* The copies of a killed systemd-nspawn, if there may be any. */
-static int remove_copies(const char *name, const char *machine) {
+/* The copies of a killed systemd-nspawn, if there may be any. One that stays is in nobody's way: it is told,
+ * and no failure of the unit. */
+static void remove_copies(const char *name, const char *machine) {
         _cleanup_strv_ char **settings = NULL;
+        _cleanup_free_ char *usual = NULL;
+        const char *root;
         int r;
 
-        r = settings_read(name, &settings);
-        if (r == -ENOENT || r == -ENODATA || !strv_contains(settings, SETTING_EPHEMERAL))
-                return 0;
-        if (r >= 0)
-                r = copies_remove(machine);
-        return r < 0
-                ? log_error_errno(
-                          r, "Failed to remove the ephemeral copy of the root of '%s': %m", machine)
-                : 0;
+        if (settings_read(name, &settings) < 0 || !strv_contains(settings, SETTING_EPHEMERAL))
+                return;
+        if (str_join(&usual, MACHINES_DIR "/", machine) < 0) {
+                (void) log_oom();
+                return;
+        }
+
+        root = usual;
+        STRV_FOREACH(line, settings)
+                if (str_starts_with(*line, SETTING_ROOT))
+                        root = *line + strlen(SETTING_ROOT);
+        r = copies_remove(root);
+        if (r < 0)
+                log_warning_errno(
+                        r, "Failed to remove an ephemeral copy of '%s', ignoring: %m", root);
 }
 
 static int take_network_down(const char *machine) {
@@ -177,9 +187,7 @@ static int clean_up(const char *name) {
                 r = log_error_errno(
                         q, "Failed to remove what systemd-nspawn left of '%s': %m", machine);
 
-        q = remove_copies(name, machine); /* before the link to the root goes */
-        if (q < 0)
-                r = q;
+        remove_copies(name, machine);
 
         q = machine_unlink(machine);
         if (q < 0)

@@ -3,9 +3,10 @@
 #include "common/kernel/copy.h"
 
 #include <fcntl.h>
-#include <ftw.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/name.h"
 #include "common/base/str.h"
@@ -17,36 +18,85 @@ static const char *const copy_prefixes[] = {
 };
 #define COPY_SUFFIX 16
 
-#define TREE_DESCRIPTORS 16 /* that nftw(3) may have open at once */
+/* Whether a descriptor is of something mounted, or of a file system's inner volume that counts as such. */
+static int is_mount(int fd) {
+        struct statx st;
 
-/*
- * Whether something is mounted below. FTW_MOUNT is of no use for that: on an overlay a file may have
- * another device than the directory that it is in.
- */
-static int find_mount(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        static dev_t device;
-
-        (void) path;
-        if (ftw->level == 0)
-                device = st->st_dev;
-        return type == FTW_D && st->st_dev != device ? -EBUSY : 0;
+        if (statx(fd, "", AT_EMPTY_PATH, 0, &st) < 0)
+                return -errno;
+        return (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        (void) st;
-        (void) type;
-        (void) ftw;
-        return remove(path) < 0 ? -errno : 0;
+/*
+ * Remove all that is in a directory but directories that are not empty: these are moved up to @top. So
+ * however deep a tree is, whose depth is for the container to choose, there is one level to walk.
+ * Return: whether there was such a directory; negative errno.
+ */
+static int empty(int top, const char *name, uint64_t *number) {
+        int fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+        _cleanup_closedir_ DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+        bool moved = false;
+
+        if (!directory)
+                return -errno;
+        r = is_mount(fd);
+        if (r != 0)
+                return r < 0 ? r : -EBUSY;
+
+        for (const struct dirent *e; (e = readdir(directory));) {
+                char above[32];
+
+                if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+                        continue;
+                if (unlinkat(fd, e->d_name, 0) == 0 || unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0)
+                        continue;
+                if (errno != ENOTEMPTY)
+                        return -errno;
+                do
+                        (void) snprintf(above, sizeof(above), "%016" PRIx64, (*number)++);
+                while ((r = renameat2(fd, e->d_name, top, above, RENAME_NOREPLACE)) < 0 &&
+                        errno == EEXIST);
+                if (r < 0)
+                        return -errno;
+                moved = true;
+        }
+
+        return moved;
+}
+
+/* Empty the directories in @top one after the other. Return: whether any is left; negative errno. */
+static int empty_all(int top, uint64_t *number) {
+        int copy = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+        bool left = false;
+
+        if (!directory)
+                return -errno;
+        for (const struct dirent *e; (e = readdir(directory));) {
+                if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+                        unlinkat(top, e->d_name, 0) == 0)
+                        continue;
+                int r = empty(top, e->d_name, number);
+                if (r < 0)
+                        return r;
+                if (unlinkat(top, e->d_name, AT_REMOVEDIR) < 0)
+                        return -errno;
+                left = left || r > 0;
+        }
+        return left;
 }
 
 /* Nobody runs in there any more, so nothing changes below us. Links are not followed. */
 static int remove_tree(const char *path) {
+        _cleanup_close_ int top = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        uint64_t number = 0;
         int r;
 
-        r = nftw(path, find_mount, TREE_DESCRIPTORS, FTW_PHYS);
-        if (r == 0)
-                r = nftw(path, remove_entry, TREE_DESCRIPTORS, FTW_PHYS | FTW_DEPTH);
-        return r == -1 ? -errno : r;
+        if (top < 0)
+                return errno == ENOENT ? 0 : -errno;
+        while ((r = empty_all(top, &number)) > 0)
+                ;
+        return r < 0 ? r : rmdir(path) < 0 ? -errno : 0;
 }
 
 /*
@@ -108,19 +158,13 @@ static int remove_copies(const char *directory, const char *root) {
         return r;
 }
 
-int copies_remove(const char *machine) {
-        char link[PATH_MAX], root[PATH_MAX];
-        ssize_t n;
-        char *slash;
+int copies_remove(const char *path) {
+        _cleanup_free_ char *root = realpath(path, NULL);
+        char *slash = root ? strrchr(root, '/') : NULL;
 
-        (void) snprintf(link, sizeof(link), MACHINES_DIR "/%s", machine);
-        n = readlink(link, root, sizeof(root) - 1);
-        if (n < 0)
-                return remove_copies(MACHINES_DIR, machine);
-
-        root[n] = '\0';
-        slash = strrchr(root, '/');
-        if (!slash || slash == root)
+        if (!root)
+                return errno == ENOENT ? 0 : -errno;
+        if (slash == root)
                 return 0;
         *slash = '\0';
         return remove_copies(root, slash + 1);

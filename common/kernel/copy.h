@@ -8,8 +8,8 @@
 
 /**
  * copies_remove() - remove the copies of a container's root in which nobody runs
- * @machine: the container's, whose root is in MACHINES_DIR or linked there
+ * @path: the root, or a link to it
  *
  * Return: 0, -EBUSY if something is mounted in one of them, other negative errno.
  */
-int copies_remove(const char *machine);
+int copies_remove(const char *path);

@@ -108,15 +108,17 @@ static bool find_mount(const char *mountinfo, uint64_t id, uint64_t *ret_parent,
         const char **ret_point, size_t *ret_size) {
         for (const char *line = mountinfo; *line;
                 line += strcspn(line, "\n"), line += *line == '\n') {
-                unsigned long long mount, parent;
-                int point = 0;
+                char *p;
 
-                if (sscanf(line, "%llu %llu %*s %*s %n", &mount, &parent, &point) < 2 ||
-                        mount != id || point == 0)
+                if (strtoull(line, &p, 10) != id)
                         continue;
-                *ret_parent = parent;
-                *ret_point = line + point;
-                *ret_size = strcspn(line + point, " \n");
+                *ret_parent = strtoull(p, &p, 10);
+                for (unsigned field = 0; field < 2 && *p == ' '; field++) /* device, root */
+                        p += 1 + strcspn(p + 1, " \n");
+                if (*p != ' ')
+                        continue;
+                *ret_point = p + 1;
+                *ret_size = strcspn(p + 1, " \n");
                 return true;
         }
 

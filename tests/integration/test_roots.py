@@ -185,7 +185,7 @@ def killed_nspawn(host, root):
     before = copies(host)
     host.run("systemctl", "start", "container-web", timeout=90)
     inside(host, "ln", "-s", "/srv/victim", "/etc/link")
-    inside(host, "mkdir", "-p", "/" + "deep/" * 200)
+    inside(host, "perl", "-e", 'chdir "/opt"; for (1..60) { mkdir "d" x 200; chdir "d" x 200 } open(F, ">f")')
     again(host, lambda: host.run("kill", "-KILL", host.unit("container-web")["MainPID"]))
     host.run("systemctl", "stop", "container-web")
     equal(copies(host), before)
