@@ -28,7 +28,6 @@
 #define LINE_BIND_READ_ONLY "[Files]BindReadOnly="
 #define LINE_SERVICES "[Container]Services="
 #define LINE_DNS "[Network]DNS="
-#define LINE_HEALTH_COMMAND "[Container]HealthCommand="
 #define LINE_SEARCH "[Network]Search="
 
 /* systemctl's exit status for a unit that does not exist, systemctl(1). */
@@ -38,6 +37,8 @@ typedef struct Reload {
         const char *name; /* the definition's */
         char *machine;
         bool is_host_system;
+        bool has_checks; /* of its health */
+        bool service_failed;
         bool failed; /* the mounts: no service is to start without */
         pid_t main_pid, init;
         int pidfd;
@@ -204,9 +205,12 @@ static int run_systemctl(const Reload *reload, const char *verb, const char *uni
                      : r;
 }
 
-static void tell_waiting(const char *verb, const char *unit) {
+/* A failure stays the status, whatever comes after it. */
+static void tell_waiting(const Reload *reload, const char *verb, const char *unit) {
         char text[512];
 
+        if (reload->service_failed)
+                return;
         (void) snprintf(text, sizeof(text), "Reloading: waiting for '%s' to %s", unit, verb);
         notify_status(text);
 }
@@ -215,7 +219,7 @@ static int start_service(Reload *reload, const char *unit, const char *line) {
         int r = -ECANCELED;
 
         if (!reload->failed) {
-                tell_waiting("start", unit);
+                tell_waiting(reload, "start", unit);
                 r = run_systemctl(reload, "start", unit);
         }
         if (r == 0)
@@ -238,7 +242,7 @@ static int stop_service(Reload *reload, const char *unit, const char *line) {
         int r = -ECANCELED;
 
         if (!reload->failed) {
-                tell_waiting("stop", unit);
+                tell_waiting(reload, "stop", unit);
                 r = run_systemctl(reload, "stop", unit);
         }
         if (r == 0 || r == SYSTEMCTL_NOT_LOADED)
@@ -260,6 +264,7 @@ static int for_services(Reload *reload, char *const *list, char *const *others,
                 const char *unit = str_starts_with(*line, LINE_SERVICES);
                 int q = unit && !strv_contains(others, *line) ? function(reload, unit, *line) : 0;
 
+                reload->service_failed = reload->service_failed || q < 0;
                 r = r < 0 ? r : q;
         }
         return r;
@@ -283,7 +288,8 @@ static bool is_network(const char *line) {
         return settings_split(line, &s) && settings_is_network(&s);
 }
 
-/* What takes a restart stays as it is written down; all else is what it was to be, but for what
+/* What takes a restart stays as it is written down, and what systemd carries out for `spawnlet apply`, which
+ * writes that down; all else is what it was to be, but for what
  * failed. So does a network that is to be the host's, or another container's: nobody has touched it. */
 static int write_record(const Reload *reload) {
         _cleanup_strv_ char **lines = NULL;
@@ -296,8 +302,8 @@ static int write_record(const Reload *reload) {
         STRV_FOREACH(line, reload->wanted)
                 has_network = has_network || is_network(*line);
         for (char *const *l = reload->record; l && *l && r >= 0; l++)
-                if (settings_effect(*l) == EFFECT_RESTART || strv_contains(reload->left, *l) ||
-                        (!has_network && is_network(*l)))
+                if (settings_effect(*l) == EFFECT_RESTART || settings_effect(*l) == EFFECT_LIVE ||
+                        strv_contains(reload->left, *l) || (!has_network && is_network(*l)))
                         r = strv_extend(&lines, *l);
         for (char *const *l = reload->wanted; *l && r >= 0; l++)
                 if (!strv_contains(reload->missing, *l))
@@ -313,17 +319,14 @@ static int write_record(const Reload *reload) {
  * so. Without health checks, nothing of them is left. */
 static int show_status(const Reload *reload) {
         _cleanup_free_ char *status = NULL;
-        bool has_checks = false;
         int r;
 
-        STRV_FOREACH(line, reload->wanted)
-                has_checks = has_checks || str_starts_with(*line, LINE_HEALTH_COMMAND);
-        r = has_checks ? health_bad_status(reload->machine, &status)
-                       : health_remove(reload->machine, &status);
+        r = reload->has_checks ? health_bad_status(reload->machine, &status)
+                               : health_remove(reload->machine, &status);
         if (r < 0)
                 return log_error_errno(
                         r, "Failed to handle '" SPAWNLET_HEALTH_DIR "/%s': %m", reload->machine);
-        notify_status(has_checks && status ? status : "Container running, reloaded.");
+        notify_status(reload->has_checks && status ? status : "Container running, reloaded.");
         return 0;
 }
 
@@ -366,7 +369,8 @@ static void help(void) {
                "name servers and services of its definition, and write down what it runs with.\n\n"
                "  -h --help         Show this help\n"
                "     --system=host  The container shares the host's /usr: Services= are started\n"
-               "                    and stopped\n\n"
+               "                    and stopped\n"
+               "     --health       Its health is checked\n\n"
                "NAME is the definition's: NAME or TEMPLATE@INSTANCE. SETTINGs are those that take\n"
                "no restart, such as '[Files]Bind=/srv/www'. Called by the container's unit; see\n"
                "spawnlet.container(5).\n",
@@ -378,6 +382,7 @@ static int parse_argv(int argc, char *argv[], Reload *reload) {
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "system", required_argument, NULL, 's' },
+                { "health", no_argument, NULL, 'c' },
                 {},
         };
         uint64_t pid;
@@ -391,6 +396,9 @@ static int parse_argv(int argc, char *argv[], Reload *reload) {
                         if (strcmp(optarg, "host") != 0)
                                 return log_error_errno(EINVAL, "--system=%s: not host", optarg);
                         reload->is_host_system = true;
+                        break;
+                case 'c':
+                        reload->has_checks = true;
                         break;
                 default:
                         return -EINVAL;
@@ -414,6 +422,12 @@ int main(int argc, char *argv[]) {
 
         log_setup("spawnlet-reload", log_target_of_service());
         log_on_error(notify_status);
+        r = inside_protect(argv);
+        if (r < 0) {
+                (void) log_error_errno(
+                        r, "Failed to execute this program from a read-only mount: %m");
+                return EXIT_FAILURE;
+        }
         umask(0);
 
         r = parse_argv(argc, argv, &reload);

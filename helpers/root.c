@@ -858,13 +858,21 @@ static int cut_command(int argc, char *argv[], Arguments *a) {
 }
 
 static int run(const Arguments *a) {
+        _cleanup_strv_ char **settings = NULL;
         _cleanup_free_ char *machine = NULL;
         int r;
 
         if (definition_name_to_machine(a->name, &machine) < 0)
                 return log_oom();
 
-        r = settings_write(a->name, a->settings);
+        STRV_FOREACH(line, a->settings) {
+                char *concealed;
+
+                if (settings_conceal(*line, &concealed) < 0 ||
+                        strv_consume(&settings, concealed) < 0)
+                        return log_oom();
+        }
+        r = settings_write(a->name, settings);
         if (r < 0)
                 return log_error_errno(
                         r, "Failed to make a file in '" SPAWNLET_STARTED_DIR "': %m");

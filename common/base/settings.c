@@ -3,12 +3,15 @@
 #include "common/base/settings.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 #include "common/base/file.h"
 #include "common/base/name.h"
 
 /* The first line of a record: a file without it was made by another version. */
 #define RECORD_HEADER "# What this container was started with, and what was changed since.\n"
+
+#define LINE_SECRET "[Exec]SetCredential=" /* ID:VALUE */
 
 #define SIZE_USUAL 1000 /* bytes of lines for a reload, allocated at once */
 
@@ -56,16 +59,14 @@ static void append_prefix(Str *s, const Setting *setting) {
         str_append_all(s, "]", setting->key ? setting->key->name : setting->name, "=");
 }
 
-/* The value as it is compared: of a secret something that changes with it. */
-static const char *shown_value(const Setting *s, char buffer[static 512]) {
-        const char *colon =
-                s->key && s->key->type == TYPE_SET_CREDENTIAL ? strchr(s->value, ':') : NULL;
+int settings_conceal(const char *line, char **ret) {
+        const char *value = str_starts_with(line, LINE_SECRET),
+                   *secret = value ? strchr(value, ':') : NULL;
 
-        if (!colon)
-                return s->value;
-        (void) snprintf(buffer, 512, "%.*s:%016llx", (int) MIN(colon - s->value, 256), s->value,
-                (unsigned long long) hash64(0, colon, strlen(colon)));
-        return buffer;
+        if (!secret)
+                return str_join(ret, line);
+        return str_format(ret, "%.*s:%016llx", (int) (secret - line), line,
+                (unsigned long long) hash64(0, secret, strlen(secret)));
 }
 
 bool settings_split(const char *line, SettingLine *ret) {
@@ -137,8 +138,7 @@ Effect settings_effect(const char *line) {
 
 static void append_word(Str *s, const Setting *setting, WordFlags flags) {
         _cleanup_str_ Str prefix = {};
-        char buffer[512];
-        const char *value = shown_value(setting, buffer),
+        const char *value = setting->value,
                    *name = setting->key ? setting->key->name : setting->name;
 
         if (!setting->veth && word_is_free(value) && word_is_free(name)) { /* most are so */
@@ -167,25 +167,28 @@ void settings_append(Str *s, const Definition *d, Str *ret_reloadable) {
                 size_t begin = s->len;
 
                 append_word(s, &d->settings[i], flags);
-                if (setting_effect(&d->settings[i], own) != EFFECT_RESTART && !s->failed)
+                Effect effect = setting_effect(&d->settings[i], own);
+
+                if (effect != EFFECT_RESTART && effect != EFFECT_LIVE && !s->failed)
                         str_append_n(ret_reloadable, s->data + begin, s->len - begin);
         }
 }
 
 int settings_of(const Definition *d, char ***ret) {
         _cleanup_strv_ char **lines = NULL;
-        char buffer[512];
 
         for (size_t i = 0; i < d->n_settings; i++) {
+                _cleanup_free_ char *concealed = NULL;
                 _cleanup_str_ Str line = {};
-                char *text;
                 int r;
 
                 append_prefix(&line, &d->settings[i]);
-                str_append(&line, shown_value(&d->settings[i], buffer));
-                r = str_take(&line, &text);
+                str_append(&line, d->settings[i].value);
+                r = str_error(&line);
                 if (r >= 0)
-                        r = strv_consume(&lines, text);
+                        r = settings_conceal(line.data, &concealed);
+                if (r >= 0)
+                        r = strv_consume(&lines, TAKE_PTR(concealed));
                 if (r < 0)
                         return r;
         }
@@ -264,7 +267,9 @@ int settings_write(const char *name, char *const *lines) {
                 return r;
 
         directory = open(SPAWNLET_STARTED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return directory < 0 ? -errno : file_replace(directory, name, text, strlen(text), 0644);
+        if (directory < 0 || flock(directory, LOCK_EX) < 0) /* for one writer at a time */
+                return -errno;
+        return file_replace(directory, name, text, strlen(text), 0644);
 }
 
 int settings_read(const char *name, char ***ret) {

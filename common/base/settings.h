@@ -14,14 +14,21 @@
 
 /**
  * settings_append() - append a definition's lines to a command line of its unit
- * @ret_reloadable: gets those of the lines whose change does not take a restart, for another one
- *
- * Of a secret there is a hash in place of the value: that of SetCredential=.
+ * @ret_reloadable: gets those of the lines whose change a reload carries out, or that take nothing
  */
 void settings_append(Str *s, const Definition *d, Str *ret_reloadable);
 
 /**
- * settings_of() - the lines of a definition, in its order
+ * settings_conceal() - a line as it is written down and shown
+ * @ret: @line; of a secret, that of SetCredential=, with a hash in place of the value; owned by the
+ *       caller
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int settings_conceal(const char *line, char **ret);
+
+/**
+ * settings_of() - the lines of a definition, in its order, secrets concealed
  * @ret: a list owned by the caller; NULL where nothing is set
  *
  * Return: 0 or -ENOMEM.

@@ -662,6 +662,8 @@ static void append_reload(Str *s, const Definition *d, const Str *reloadable) {
         str_append(s, "ExecReload=" LIBEXEC_DIR "/spawnlet-reload ");
         if (definition_system(d) == SYSTEM_HOST)
                 str_append(s, "--system=host ");
+        if (definition_find(d, KEY_HEALTH_COMMAND))
+                str_append(s, "--health ");
         definition_append_instance(s, d);
         str_append(s, " $MAINPID");
         if (reloadable->failed)
