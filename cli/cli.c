@@ -50,7 +50,7 @@ void cli_log_diags(const Diags *diags) {
                 else if (diags->items[i].severity == SEVERITY_ERROR)
                         log_error("%s", text);
                 else
-                        log_warning("%s", text);
+                        log_warning("warning: %s", text);
         }
 }
 
@@ -98,6 +98,33 @@ const SearchEntry *cli_find_entry(const Search *s, const char *name, SearchEntry
         *instance = *entry;
         instance->name = (char *) name;
         return instance;
+}
+
+const char *cli_similar_name(const Search *s, const char *name) {
+        _cleanup_free_ char *copy = strdup(name);
+        const char *best = NULL, *wanted = copy;
+        unsigned best_distance = 3; /* more is no typing error in names this short */
+        const char *end;
+
+        if (!copy)
+                return NULL; /* it is only a hint */
+
+        /* As the unit is called, or the file. */
+        end = str_ends_with(copy, ".service") ?: str_ends_with(copy, SUFFIX);
+        if (end)
+                copy[end - copy] = '\0';
+        wanted = str_starts_with(copy, "container-") ?: copy;
+
+        for (size_t i = 0; i < s->n_candidates; i++) {
+                const char *other = s->candidates[i].name, *at = definition_name_instance(other);
+                unsigned distance = str_distance(other, wanted);
+
+                if (!(at && !*at) && distance < MIN(best_distance, strlen(other))) {
+                        best = other;
+                        best_distance = distance;
+                }
+        }
+        return best;
 }
 
 int cli_find_definition(const char *argument, Diags *diags, Definition **ret) {

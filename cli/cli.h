@@ -61,6 +61,12 @@ int cli_print_json(json_t *value);
 const SearchEntry *cli_find_entry(const Search *s, const char *name, SearchEntry *instance);
 
 /**
+ * cli_similar_name() - Return: a defined container that may be meant by a name that none has,
+ * borrowed from @s; NULL if none looks like it
+ */
+const char *cli_similar_name(const Search *s, const char *name);
+
+/**
  * cli_find_definition() - load the definition that an argument of the command line names
  * @argument: the name of a definition, or of an instance of a template; or the path of a file,
  *            which is read by itself, without drop-ins
@@ -74,7 +80,7 @@ int cli_find_definition(const char *argument, Diags *diags, Definition **ret);
 /** cli_load_definition() - as cli_find_definition(), with its findings logged. */
 int cli_load_definition(const char *argument, Definition **ret, bool *ret_valid);
 
-/** cli_log_diags() - print findings to standard error. */
+/** cli_log_diags() - print findings to standard error, as `spawnlet check` prints them. */
 void cli_log_diags(const Diags *diags);
 
 /** cli_is_file() - Return: whether an argument is the path of a definition, not its name. */

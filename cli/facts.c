@@ -146,6 +146,26 @@ static int ask_systemd(Container *c, Bus *bus, const Units *units, bool is_start
         return 0;
 }
 
+/* Return: -ENOENT */
+static int log_unknown(const Search *search, const char *name) {
+        const char *other = cli_similar_name(search, name);
+
+        return log_error_errno(ENOENT, "There is no container '%s'%s%s%s", name,
+                other ? ": did you mean '" : "", other ? other : "", other ? "'?" : ".");
+}
+
+/* Whether this user may not read a file of a definition. */
+static bool is_unreadable(const SearchEntry *entry, const Definition *d) {
+        if (!entry)
+                return false;
+        if (access(entry->path, R_OK) < 0 && errno == EACCES)
+                return true;
+        STRV_FOREACH(file, d ? d->files : NULL)
+                if (access(*file, R_OK) < 0 && errno == EACCES)
+                        return true;
+        return false;
+}
+
 static int find_facts(Container *c, const Search *search, Bus *bus, const Units *units) {
         SearchEntry instance;
         const SearchEntry *entry = cli_find_entry(search, c->name, &instance);
@@ -159,11 +179,12 @@ static int find_facts(Container *c, const Search *search, Bus *bus, const Units 
         if (e < 0 && e != -ENOENT && e != -ENODATA)
                 return log_error_errno(e, "Failed to read what '%s' was started with: %m", c->name);
         if (!entry && e == -ENOENT)
-                return log_error_errno(ENOENT, "There is no container '%s'.", c->name);
+                return log_unknown(search, c->name);
 
         c->facts = (Facts){
                 .definition = c->definition,
                 .is_valid = diags_count(&c->diags, SEVERITY_ERROR) == 0,
+                .is_unreadable = is_unreadable(entry, c->definition),
                 .is_declared = search_find(search, c->name) != NULL,
                 .record = c->record,
                 .has_record = e >= 0,
@@ -190,6 +211,57 @@ int containers_check_names(char *const *names) {
         return 0;
 }
 
+static bool was_started(const char *name) {
+        _cleanup_free_ char *path = NULL;
+
+        return str_join(&path, SPAWNLET_STARTED_DIR "/", name) >= 0 && access(path, F_OK) == 0;
+}
+
+int containers_check_known(char *const *names) {
+        _cleanup_(search_freep) Search *search = NULL;
+        _cleanup_diags_ Diags ignored = {}; /* they come again */
+        int r = 0;
+
+        if (search_new(&search, &ignored) < 0)
+                return log_oom();
+        STRV_FOREACH(name, names) {
+                SearchEntry instance;
+
+                if (!cli_find_entry(search, *name, &instance) && !was_started(*name))
+                        r = log_unknown(search, *name);
+        }
+        return r;
+}
+
+bool containers_are_lost(const Containers *c) {
+        _cleanup_str_ Str names = {};
+        size_t n = 0;
+
+        for (size_t i = 0; i < c->n; i++)
+                if (c->items[i].plan.action == ACTION_STOP) {
+                        str_append_all(&names, " ", c->items[i].name);
+                        n++;
+                }
+        if (!c->none_declared || n == 0)
+                return false;
+
+        if (str_error(&names) < 0)
+                log_oom();
+        else
+                log_error("No definition is found in /etc/spawnlet and the other directories, but "
+                          "%zu "
+                          "container%s: nothing is done. To stop %s: spawnlet apply%s",
+                        n, n == 1 ? " runs" : "s run", n == 1 ? "it, name it" : "them, name them",
+                        names.data);
+        return true;
+}
+
+void containers_log(const Containers *c, bool (*wanted)(const Plan *p)) {
+        for (size_t i = 0; i < c->n; i++)
+                if (wanted(&c->items[i].plan))
+                        cli_log_diags(&c->items[i].diags);
+}
+
 int containers_find(char *const *names, Bus *bus, Diags *search_diags, Containers *ret) {
         _cleanup_(search_freep) Search *search = NULL;
         _cleanup_(units_done) Units units = {};
@@ -203,6 +275,7 @@ int containers_find(char *const *names, Bus *bus, Diags *search_diags, Container
         r = search_new(&search, search_diags);
         if (r < 0)
                 return log_oom();
+        ret->none_declared = search->n_candidates == 0;
         r = list_containers(search, names, ret);
         if (r < 0)
                 return log_error_errno(r, "Failed to list the containers: %m");

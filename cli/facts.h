@@ -22,6 +22,7 @@ typedef struct Container {
 typedef struct Containers {
         Container *items;
         size_t n;
+        bool none_declared; /* there is no definition anywhere */
 } Containers;
 
 /** containers_done() - free the content. */
@@ -31,6 +32,26 @@ void containers_done(Containers *c);
 
 /** containers_check_names() - Return: 0 if each is a container's name; -EINVAL, logged. */
 int containers_check_names(char *const *names);
+
+/**
+ * containers_check_known() - make sure that there are containers of these names, defined or started
+ *
+ * Return: 0; -ENOENT if there is no container of one of the names; other negative errno; logged.
+ */
+int containers_check_known(char *const *names);
+
+/**
+ * containers_are_lost() - whether they seem to be gone only because no definition can be found
+ *
+ * As with a file system that is not mounted. It is logged.
+ */
+bool containers_are_lost(const Containers *c);
+
+/**
+ * containers_log() - log what is wrong with definitions
+ * @wanted: with which of them
+ */
+void containers_log(const Containers *c, bool (*wanted)(const Plan *p));
 
 /**
  * containers_find() - find out all about containers, and make their plans

@@ -32,11 +32,11 @@ static const Verb verbs[] = {
         { "restart", "NAME...", 1, SIZE_MAX, false, false, verb_restart,
                 "Stop and start containers" },
         { "reload", "NAME...", 1, SIZE_MAX, false, false, verb_reload,
-                "Apply changed networks, and run reload commands" },
+                "Apply what takes no restart (network, mounts, ...)" },
         { "diff", "[NAME...]", 0, SIZE_MAX, true, false, verb_diff,
                 "Show how what runs differs from what is declared" },
         { "apply", "[NAME...]", 0, SIZE_MAX, true, false, verb_apply,
-                "Have what is declared run, and touch no more" },
+                "Make what runs match what is declared" },
         { "check", "[NAME|FILE...]", 0, SIZE_MAX, true, false, verb_check,
                 "Check definitions, all by default" },
         { "show", "NAME|FILE", 1, 1, true, false, verb_show,
@@ -109,6 +109,10 @@ static int run_verb(const Verb *verb, Cli *cli, char *argv[], size_t n) {
                 return EXIT_USAGE;
         }
 
+        if (cli->strict && verb->run != verb_check) {
+                log_error("--strict has no meaning with '%s'.", verb->name);
+                return EXIT_USAGE;
+        }
         if (cli->dry_run && verb->run != verb_apply) {
                 log_error("--dry-run has no meaning with '%s'.", verb->name);
                 return EXIT_USAGE;
@@ -186,6 +190,11 @@ int main(int argc, char *argv[]) {
         if (optind >= argc) {
                 log_error("A verb is missing, see --help.");
                 return EXIT_USAGE;
+        }
+
+        if (strcmp(argv[optind], "help") == 0) {
+                help();
+                return EXIT_SUCCESS;
         }
 
         const Verb *verb = find_verb(argv[optind]);

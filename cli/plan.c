@@ -19,6 +19,7 @@ void plan_done(Plan *p) {
         for (size_t i = 0; i < p->n_changes; i++)
                 change_done(&p->changes[i]);
         free(p->changes);
+        free(p->reason);
         *p = (Plan){};
 }
 
@@ -244,6 +245,30 @@ static bool is_resolv_conf(const Change *c) {
         return is_key(c, KEY_DNS) || is_key(c, KEY_SEARCH);
 }
 
+/* The members of a zone share its bridge, and the address that it has. */
+static int is_address_of_zone(const Plan *p, const Change *c, const Facts *facts) {
+        _cleanup_free_ char *zone = NULL;
+
+        if (!is_network(c) || strcmp(c->key, keys[KEY_HOST_ADDRESS].name) != 0)
+                return 0;
+        if (str_format(&zone, "%.*s%s=", (int) (strlen(c->prefix) - strlen(c->key) - 1), c->prefix,
+                    keys[KEY_ZONE].name) < 0)
+                return -ENOMEM;
+
+        if (has_prefix(facts->record, zone, strlen(zone)))
+                return 1;
+        for (size_t i = 0; i < p->n_changes; i++)
+                if (strcmp(p->changes[i].prefix, zone) == 0)
+                        return 1;
+        return 0;
+}
+
+/* A reload takes off what the checks have told. */
+static bool removes_health(const Change *c, const Facts *facts) {
+        return is_key(c, KEY_HEALTH_COMMAND) &&
+                !definition_find(facts->definition, KEY_HEALTH_COMMAND);
+}
+
 /* A resolv.conf is mounted inside at the start, or not. */
 static bool changes_mount_of_resolv_conf(const Change *c, const Facts *facts) {
         return is_resolv_conf(c) &&
@@ -274,15 +299,19 @@ static int weigh_together(Plan *p, const Facts *facts, bool *ret_blocked) {
         *ret_blocked = false;
         for (size_t i = 0; i < p->n_changes; i++) {
                 Change *c = &p->changes[i];
-                int locked = is_locked(c, facts);
+                int locked = is_locked(c, facts), of_zone = is_address_of_zone(p, c, facts);
 
-                if (locked < 0)
-                        return locked;
+                if (locked < 0 || of_zone < 0)
+                        return -ENOMEM;
+                if (removes_health(c, facts)) {
+                        c->takes = EFFECT_RELOAD;
+                        continue;
+                }
                 if (changes_mount_of_resolv_conf(c, facts)) {
                         c->takes = EFFECT_RESTART;
                         continue;
                 }
-                if (locked > 0)
+                if (locked > 0 || of_zone > 0)
                         c->takes = EFFECT_RESTART;
                 else if (switches_system(c, facts))
                         c->takes = EFFECT_RELOAD;
@@ -308,6 +337,12 @@ static Effect strongest(const Plan *p, Effect no_stronger_than) {
         return e;
 }
 
+/* Why nothing is to be done where that is what everybody expects. */
+static int say_usual(Plan *p, const char *reason) {
+        p->is_usual = true;
+        return str_join(&p->reason, reason);
+}
+
 static int plan_running(Plan *p, const Facts *facts) {
         static const Action actions[_EFFECT_MAX] = {
                 [EFFECT_RESTART] = ACTION_RESTART,
@@ -330,26 +365,37 @@ static int plan_running(Plan *p, const Facts *facts) {
         if (e == EFFECT_RESTART &&
                 !definition_boolean(facts->definition, KEY_RESTART_IF_CHANGED, true)) {
                 p->is_pending = true;
-                p->reason = "RestartIfChanged=no: not all is done without a restart";
+                if (str_join(&p->reason, "RestartIfChanged=no: apply does not restart it") < 0)
+                        return -ENOMEM;
                 e = strongest(p, blocked ? EFFECT_LIVE : EFFECT_RELOAD);
         }
         p->action = actions[e];
-        return 0;
+        return p->n_changes > 0 ? 0 : say_usual(p, "it runs as it is declared");
 }
 
-static void plan_start(Plan *p, const Facts *facts) {
-        if (!facts->is_declared || !definition_boolean(facts->definition, KEY_AUTO_START, true))
-                return;
+static int plan_stopped(Plan *p, const Facts *facts) {
+        if (!facts->is_declared)
+                return say_usual(p, "it does not run, and only its template is defined");
+        if (!definition_boolean(facts->definition, KEY_AUTO_START, true))
+                return say_usual(p, "it does not run, and AutoStart=no");
 
-        if (facts->state == RUN_FAILED) {
-                p->action = ACTION_START;
-                p->reason = "it has failed";
-        } else if (!facts->has_run) {
-                p->action = ACTION_START;
-                p->reason = "it has not run yet";
-        } else {
-                p->reason = "somebody has stopped it, and it stays so";
-        }
+        if (facts->state != RUN_FAILED && facts->has_run)
+                return str_format(&p->reason, "it is stopped: 'spawnlet start %s' starts it",
+                        facts->definition->name);
+        p->action = ACTION_START;
+        return str_join(
+                &p->reason, facts->state == RUN_FAILED ? "it has failed" : "it has not run yet");
+}
+
+static int plan_unknown(Plan *p, const Facts *facts) {
+        if (facts->state != RUN_RUNNING)
+                return say_usual(p,
+                        facts->state == RUN_STARTING           ? "it is being started"
+                                : facts->state == RUN_STOPPING ? "it is being stopped"
+                                                               : "it is not known to run");
+        p->is_unknown = true;
+        return str_join(&p->reason,
+                "what it was started with is not known: a restart would bring it up to date");
 }
 
 int plan_make(const Facts *facts, Plan *ret) {
@@ -358,21 +404,18 @@ int plan_make(const Facts *facts, Plan *ret) {
         *ret = (Plan){};
         if (!facts->is_valid) {
                 ret->is_invalid = true;
-                ret->reason = "its definition has errors";
-        } else if (!facts->definition) {
-                ret->action = up ? ACTION_STOP : ACTION_NOTHING;
-                ret->reason = up ? "its definition is gone" : NULL;
-        } else if (facts->state == RUN_STOPPED || facts->state == RUN_FAILED) {
-                plan_start(ret, facts);
-        } else if (up && facts->has_record) {
-                return plan_running(ret, facts);
-        } else if (facts->state == RUN_RUNNING) {
-                ret->is_unknown = true;
-                ret->reason = "what it was started with is not known: a restart would bring it up "
-                              "to date";
+                return str_join(&ret->reason,
+                        facts->is_unreadable ? "its definition cannot be read"
+                                             : "its definition has errors");
         }
-
-        return 0;
+        if (!facts->definition) {
+                ret->action = up ? ACTION_STOP : ACTION_NOTHING;
+                return up ? str_join(&ret->reason, "its definition is gone")
+                          : say_usual(ret, "it does not run, and its definition is gone");
+        }
+        if (facts->state == RUN_STOPPED || facts->state == RUN_FAILED)
+                return plan_stopped(ret, facts);
+        return up && facts->has_record ? plan_running(ret, facts) : plan_unknown(ret, facts);
 }
 
 bool plan_says_something(const Plan *p) {

@@ -21,6 +21,7 @@ typedef enum RunState {
 typedef struct Facts {
         const Definition *definition; /* NULL: gone, or masked */
         bool is_valid;                /* it has no errors */
+        bool is_unreadable;           /* not all of its files can be read by this user */
         bool is_declared;             /* by more than its template alone */
         char *const *record;          /* what it runs with, see settings_read() */
         bool has_record;
@@ -52,10 +53,11 @@ typedef struct Change {
 
 typedef struct Plan {
         Action action;
-        const char *reason; /* why this, or why no more; a constant, or NULL where changes say it */
-        bool is_invalid;    /* the definition has errors, and so nothing is done */
-        bool is_unknown;    /* it is not known what it was started with */
-        bool is_pending;    /* some changes are left until somebody restarts it */
+        char *reason;    /* why this, or why no more; NULL where changes say it */
+        bool is_usual;   /* that nothing is done needs no word, unless somebody asks for one */
+        bool is_invalid; /* the definition has errors, and so nothing is done */
+        bool is_unknown; /* it is not known what it was started with */
+        bool is_pending; /* some changes are left until somebody restarts it */
         Change *changes;
         size_t n_changes;
 } Plan;

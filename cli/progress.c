@@ -126,7 +126,46 @@ int progress_run_jobs(Bus *b, const BusJobs *jobs, char **reterr) {
         return r;
 }
 
-int progress_explain(const BusJob *job, const char *result, char **ret) {
+/* What nspawn says of itself is about another thing than a failure. */
+static bool is_of_nspawn(const char *status) {
+        return str_starts_with(status, "Container running") ||
+                str_starts_with(status, "Terminating");
+}
+
+/* Our helpers tell systemd what failed; the journal has the rest. */
+static int explain_failure(Bus *b, const char *unit, char **ret) {
+        _cleanup_free_ char *status = NULL;
+
+        if (bus_status_text(b, unit, &status) < 0 || !*status || is_of_nspawn(status))
+                return str_format(ret, "`journalctl -u %s` shows why.", unit);
+
+        /* Names of the container's processes may be in it. */
+        for (char *p = status; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = '?';
+        return str_format(ret, "%s; `journalctl -u %s` shows more.", status, unit);
+}
+
+int progress_explain(Bus *b, const BusJob *job, const char *result, char **ret) {
+        /* The results of jobs are in org.freedesktop.systemd1(5), "JobRemoved". */
+        static const struct {
+                const char *result, *method /* or any */, *words;
+        } explanations[] = {
+                { "canceled", "StopUnit", "it was started again before it was gone" },
+                { "canceled", "ReloadUnit", "it was stopped before it was reloaded" },
+                { "canceled", NULL, "it was stopped before it was up" },
+                { "invalid", "ReloadUnit", "it does not run, so it cannot be reloaded" },
+                { "dependency", NULL, "another unit that it needs has failed" },
+        };
+
+        if (strcmp(result, "failed") == 0)
+                return explain_failure(b, job->unit, ret);
+        for (size_t i = 0; i < ELEMENTSOF(explanations); i++)
+                if (strcmp(explanations[i].result, result) == 0 &&
+                        (!explanations[i].method ||
+                                strcmp(explanations[i].method, job->method) == 0))
+                        return str_join(ret, explanations[i].words);
+
         /* A single word is a job's result, a sentence is why there is no job. */
         if (str_ends_with(result, "not found."))
                 return str_format(ret,

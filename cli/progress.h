@@ -21,9 +21,10 @@ int progress_run_jobs(Bus *b, const BusJobs *jobs, char **reterr);
 
 /**
  * progress_explain() - why a job did not end as "done"
+ * @b: asked for what our helpers told systemd of the failure
  * @result: as on_end of BusJobs gets it
  * @ret: the reason, for people, owned by the caller
  *
  * Return: 0 or -ENOMEM.
  */
-int progress_explain(const BusJob *job, const char *result, char **ret);
+int progress_explain(Bus *b, const BusJob *job, const char *result, char **ret);

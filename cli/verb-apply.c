@@ -13,16 +13,27 @@
 /* What is done to a container, and came of it. */
 typedef struct Step {
         Container *container;
-        char *error;   /* why it failed; NULL if it did not */
-        size_t n_jobs; /* that have not ended */
-        bool is_quiet; /* there is nothing to say of it */
+        char *error;     /* why it failed; NULL if it did not */
+        size_t n_jobs;   /* that have not ended */
+        bool job_failed; /* in this round */
+        bool is_done;    /* or has failed for good */
+        bool is_quiet;   /* there is nothing to say of it */
 } Step;
+
+/* What one container gives up, another one may be to get: a name, an address, a port. */
+typedef enum Round {
+        ROUND_STOP,
+        ROUND_CHANGE,
+        ROUND_RETRY, /* of what has failed, after others have changed */
+} Round;
 
 typedef struct Apply {
         const Cli *cli;
         Bus *bus;
         Containers containers;
         Step *steps; /* index by index those of containers */
+        Round round;
+        size_t n_changed; /* containers that jobs have changed in this round */
         BusJob *jobs;
         Step **owners; /* index by index those of jobs */
         char **units;  /* that the jobs are for, a list */
@@ -40,34 +51,21 @@ static void apply_done(Apply *a) {
         bus_free(a->bus);
 }
 
+static bool is_named(const Plan *p) {
+        (void) p;
+        return true;
+}
+
 static bool is_worth_saying(const Plan *p) {
-        return plan_says_something(p) || p->reason;
+        return plan_says_something(p) || !p->is_usual;
+}
+
+/* Who names a container is told of it in any case. */
+static bool (*wanted_plans(const Apply *a))(const Plan *p) {
+        return a->cli->args[0] ? is_named : is_worth_saying;
 }
 
 /* Results */
-
-/* What nspawn says of itself is about another thing than a failure. */
-static bool is_of_nspawn(const char *status) {
-        return str_starts_with(status, "Container running") ||
-                str_starts_with(status, "Terminating");
-}
-
-/* Our helpers tell systemd what failed; the journal has the rest. */
-static int explain(Apply *a, const BusJob *job, const char *result, char **ret) {
-        _cleanup_free_ char *status = NULL;
-
-        if (strcmp(result, "dependency") == 0)
-                return str_join(ret, "another unit that it needs has failed");
-        if (strcmp(result, "failed") != 0 || bus_status_text(a->bus, job->unit, &status) < 0 ||
-                !*status || is_of_nspawn(status))
-                return progress_explain(job, result, ret);
-
-        /* Names of the container's processes may be in it. */
-        for (char *p = status; *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        *p = '?';
-        return str_format(ret, "%s; `journalctl -u %s` shows more.", status, job->unit);
-}
 
 static const char *done_word(Action a) {
         static const char *const words[_ACTION_MAX] = {
@@ -83,16 +81,20 @@ static const char *done_word(Action a) {
 }
 
 /* What waits for a restart that is not ours to make. */
-static void print_left(const Plan *p) {
-        const char *separator = "; RestartIfChanged=no, so for a restart wait ";
+static void print_left(const Container *c) {
+        const char *separator = " ";
 
-        for (size_t i = 0; i < p->n_changes; i++) {
-                const Change *c = &p->changes[i];
+        if (c->plan.action != ACTION_NOTHING)
+                printf("%s, but ", done_word(c->plan.action));
+        printf("not restarted (RestartIfChanged=no); these wait for 'spawnlet restart %s':",
+                c->name);
+        for (size_t i = 0; i < c->plan.n_changes; i++) {
+                const Change *change = &c->plan.changes[i];
 
-                if (!plan_leaves(p, c))
+                if (!plan_leaves(&c->plan, change))
                         continue;
-                printf("%s[%s%s%s] %s=", separator, c->section, c->veth ? " " : "",
-                        c->veth ? c->veth : "", c->key);
+                printf("%s[%s%s%s] %s=", separator, change->section, change->veth ? " " : "",
+                        change->veth ? change->veth : "", change->key);
                 separator = ", ";
         }
 }
@@ -104,13 +106,15 @@ static void print_step(const Apply *a, const Step *s) {
                 return;
 
         printf("%s: ", s->container->name);
-        if (s->error)
+        if (p->is_invalid)
+                printf("left as it is: %s", s->error);
+        else if (s->error)
                 printf("failed: %s", s->error);
+        else if (p->is_pending)
+                print_left(s->container);
         else
                 fputs(done_word(p->action), stdout);
-        if (p->is_pending)
-                print_left(p);
-        else if (p->reason && !s->error)
+        if (p->reason && !p->is_pending && !s->error)
                 printf(" (%s)", p->reason);
         putchar('\n');
         (void) fflush(stdout); /* others take longer; a failure shows at the end */
@@ -118,13 +122,16 @@ static void print_step(const Apply *a, const Step *s) {
 
 /* The helpers write down what they have done; systemd does not, nor can what runs inside. */
 static bool leaves_record_to_us(const Plan *p) {
-        if (p->action == ACTION_RELOAD)
-                return plan_changes_system(p);
-        if (p->action != ACTION_NOTHING && p->action != ACTION_LIVE)
+        bool is_reload = p->action == ACTION_RELOAD;
+
+        if (is_reload && plan_changes_system(p))
+                return true;
+        if (!is_reload && p->action != ACTION_NOTHING && p->action != ACTION_LIVE)
                 return false;
 
         for (size_t i = 0; i < p->n_changes; i++)
-                if (!plan_leaves(p, &p->changes[i]))
+                if (is_reload ? p->changes[i].takes == EFFECT_LIVE
+                              : !plan_leaves(p, &p->changes[i]))
                         return true;
         return false;
 }
@@ -146,10 +153,15 @@ static int write_record(Step *s) {
                      : 0;
 }
 
-/* All jobs of a container have ended. */
+/* All jobs of a container have ended. What has failed is told when it is not tried again. */
 static int finish_step(Apply *a, Step *s) {
-        int r = s->error ? 0 : write_record(s);
+        int r;
 
+        if (a->round == ROUND_CHANGE && s->job_failed)
+                return 0;
+
+        r = s->error ? 0 : write_record(s);
+        s->is_done = true;
         print_step(a, s);
         return r;
 }
@@ -170,9 +182,15 @@ static void on_end(const BusJob *job, const char *result, void *userdata) {
                      strcmp(job->method, "StopUnit") == 0 && str_ends_with(job->unit, TIMER_SUFFIX),
              done = stops_timer ? end_timer(a, job, result) : strcmp(result, "done") == 0;
 
-        if (!done && !s->error && explain(a, job, result, &s->error) < 0)
-                log_oom();
-        if (--s->n_jobs == 0 && finish_step(a, s) < 0)
+        if (!done && !s->error) {
+                s->job_failed = true;
+                if (progress_explain(a->bus, job, result, &s->error) < 0)
+                        log_oom();
+        }
+        if (--s->n_jobs > 0)
+                return;
+        a->n_changed += !s->job_failed && !s->error;
+        if (finish_step(a, s) < 0)
                 log_oom();
 }
 
@@ -216,6 +234,7 @@ static int add_jobs(Apply *a, Step *s) {
                 [ACTION_START] = "StartUnit",
                 [ACTION_STOP] = "StopUnit",
         };
+        _cleanup_free_ char *ignored = NULL;
         const Container *c = s->container;
         char *unit;
         int r;
@@ -227,17 +246,15 @@ static int add_jobs(Apply *a, Step *s) {
         r = unit_name(c->name, &unit);
         if (r < 0)
                 return r;
-        /* What has failed too often is not started any more. */
-        if (c->facts.state == RUN_FAILED && bus_reset_failed(a->bus, unit, &s->error) < 0) {
-                free(unit);
-                return 0;
-        }
+        /* What was started too often is not started any more, and also a start that somebody asks for
+         * counts; systemd.unit(5), StartLimitBurst=. A unit that is not loaded has none. */
+        if (c->plan.action == ACTION_START || c->plan.action == ACTION_RESTART)
+                (void) bus_reset_failed(a->bus, unit, &ignored);
         return add_job(a, s, unit, methods[c->plan.action]);
 }
 
 static int prepare(Apply *a) {
         size_t n = a->containers.n;
-        int r = 0;
 
         a->steps = calloc(n + 1, sizeof(Step));
         a->jobs = calloc(2 * n + 1, sizeof(BusJob)); /* of a container and its timer */
@@ -246,19 +263,15 @@ static int prepare(Apply *a) {
                 return -ENOMEM;
 
         for (size_t i = 0; i < n; i++) {
-                a->steps[i].container = &a->containers.items[i];
-                a->steps[i].is_quiet = !is_worth_saying(&a->containers.items[i].plan);
-        }
-
-        for (size_t i = 0; r >= 0 && i < n; i++) {
                 Step *s = &a->steps[i];
 
-                if (s->container->plan.is_invalid)
-                        r = str_join(&s->error, s->container->plan.reason);
-                else
-                        r = add_jobs(a, s);
+                s->container = &a->containers.items[i];
+                s->is_quiet = !wanted_plans(a)(&s->container->plan);
+                if (s->container->plan.is_invalid &&
+                        str_join(&s->error, s->container->plan.reason) < 0)
+                        return -ENOMEM;
         }
-        return r;
+        return 0;
 }
 
 /* Have systemd carry out what it has only read at its reload. Return: whether there was any; -ENOMEM. */
@@ -300,28 +313,71 @@ static int reapply_all(Apply *a) {
         return r < 0 ? log_error_errno(r, "Failed to have systemd reload its units: %s", error) : 0;
 }
 
-static int carry_out(Apply *a) {
+static bool is_of_round(const Step *s, Round round) {
+        if (s->container->plan.action == ACTION_STOP)
+                return round == ROUND_STOP;
+        return round == ROUND_CHANGE || (round == ROUND_RETRY && s->job_failed);
+}
+
+/* Return: 0; -ENOMEM. */
+static int begin_round(Apply *a, Round round) {
+        int r = 0;
+
+        a->round = round;
+        a->n_jobs = a->n_changed = 0;
+        a->units = strv_free(a->units);
+        for (size_t i = 0; r >= 0 && i < a->containers.n; i++) {
+                Step *s = &a->steps[i];
+
+                if (!is_of_round(s, round))
+                        continue;
+                if (s->job_failed) {
+                        free(s->error);
+                        s->error = NULL;
+                        s->job_failed = false;
+                }
+                if (!s->container->plan.is_invalid)
+                        r = add_jobs(a, s);
+                if (r >= 0 && s->n_jobs == 0)
+                        r = finish_step(a, s);
+        }
+        return r;
+}
+
+static int run_round(Apply *a, Round round) {
         _cleanup_free_ char *error = NULL;
         int r;
 
-        r = prepare(a);
-        if (r >= 0)
-                r = reapply_all(a);
-        for (size_t i = 0; r >= 0 && i < a->containers.n; i++)
-                if (a->steps[i].n_jobs == 0)
-                        r = finish_step(a, &a->steps[i]);
-        if (r < 0)
+        if (begin_round(a, round) < 0)
                 return log_oom();
-
         r = progress_run_jobs(
                 a->bus, &(BusJobs){ a->jobs, a->n_jobs, .on_end = on_end, .userdata = a }, &error);
-        return r < 0 ? log_error_errno(r, "Failed to talk to systemd: %s", error) : 0;
+        return r < 0 ? log_error_errno(r, "Failed to talk to systemd: %s", error) : r;
+}
+
+static int carry_out(Apply *a) {
+        int r;
+
+        r = reapply_all(a);
+        if (r >= 0)
+                r = run_round(a, ROUND_STOP);
+        if (r >= 0)
+                r = run_round(a, ROUND_CHANGE);
+        if (r <= 0)
+                return r;
+
+        if (a->n_changed > 0)
+                return run_round(a, ROUND_RETRY);
+        for (size_t i = 0; i < a->containers.n; i++)
+                if (is_of_round(&a->steps[i], ROUND_RETRY))
+                        print_step(a, &a->steps[i]);
+        return 0;
 }
 
 static const char *result_of(const Step *s) {
         const Plan *p = &s->container->plan;
 
-        return s->error || s->n_jobs > 0         ? "failed"
+        return s->error || !s->is_done           ? "failed"
                 : p->is_pending || p->is_unknown ? "pending"
                                                  : "done";
 }
@@ -334,8 +390,6 @@ static int report(const Apply *a, bool complete) {
                 const Step *s = &a->steps[i];
                 const char *reason = s->error ? s->error : s->container->plan.reason;
 
-                if (s->container->plan.is_invalid)
-                        cli_log_diags(&s->container->diags);
                 failed |= s->error != NULL;
                 quiet &= s->is_quiet;
                 if (!array || s->is_quiet)
@@ -365,7 +419,7 @@ static int find(Apply *a) {
                 return r;
         if (diags_count(&diags, SEVERITY_ERROR) > 0)
                 return log_error_errno(EIO, "Not all definitions can be read: nothing is done.");
-        return 0;
+        return !a->cli->args[0] && containers_are_lost(&a->containers) ? -ENOENT : 0;
 }
 
 int verb_apply(const Cli *cli) {
@@ -381,18 +435,26 @@ int verb_apply(const Cli *cli) {
                 return EXIT_USAGE;
         }
 
-        if (cli_open_bus(&a.bus) < 0)
+        if (containers_check_known(cli->args) < 0 || cli_open_bus(&a.bus) < 0)
                 return EXIT_FAILURE;
         r = cli->dry_run ? 0 : bus_reload(a.bus, &error);
         if (r < 0) {
-                log_error("Failed to have systemd reload its units: %s", error);
+                log_error("Failed to have systemd reload its units: %s%s", error,
+                        r == -EACCES || r == -EPERM ? " (needs root; 'spawnlet diff' does not)"
+                                                    : "");
                 return EXIT_FAILURE;
         }
 
         if (find(&a) < 0)
                 return EXIT_FAILURE;
         if (cli->dry_run)
-                return diff_print_all(&a.containers, cli->json, is_worth_saying);
+                return diff_print_all(&a.containers, cli->json, wanted_plans(&a));
+
+        if (prepare(&a) < 0) {
+                log_oom();
+                return EXIT_FAILURE;
+        }
+        containers_log(&a.containers, wanted_plans(&a));
         r = carry_out(&a);
-        return a.steps ? report(&a, r >= 0) : EXIT_FAILURE;
+        return report(&a, r >= 0);
 }

@@ -10,13 +10,22 @@
 static void report(const BusJob *job, const char *result, void *userdata) {
         _cleanup_free_ char *name = NULL, *why = NULL;
 
-        (void) userdata;
         if (strcmp(result, "done") == 0 || unit_name_to_definition(job->unit, &name) < 0)
                 return;
-        if (progress_explain(job, result, &why) < 0)
+        if (progress_explain(userdata, job, result, &why) < 0)
                 log_oom();
         else
                 log_error("%s: %s", name, why);
+}
+
+/* Who has changed a definition may expect that it counts. */
+static void warn_outdated(Bus *bus, char *const *names, char *const *units) {
+        for (; names && *names; names++, units++)
+                if (bus_needs_reload(bus, *units) > 0)
+                        log_warning(
+                                "%s: its definition has changed since the last daemon-reload: this "
+                                "goes by the old one; 'spawnlet apply %s' takes over the changes",
+                                *names, *names);
 }
 
 static int run_jobs(const Cli *cli, const char *method) {
@@ -31,6 +40,8 @@ static int run_jobs(const Cli *cli, const char *method) {
                 return EXIT_USAGE;
         if (cli_open_bus(&bus) < 0)
                 return EXIT_FAILURE;
+        if (strcmp(method, "StopUnit") != 0)
+                warn_outdated(bus, cli->args, units);
 
         n = strv_length(units);
         items = calloc(n, sizeof(BusJob));
@@ -41,7 +52,8 @@ static int run_jobs(const Cli *cli, const char *method) {
         for (size_t i = 0; i < n; i++)
                 items[i] = (BusJob){ .unit = units[i], .method = method };
 
-        r = progress_run_jobs(bus, &(BusJobs){ items, n, .on_end = report }, &error);
+        r = progress_run_jobs(
+                bus, &(BusJobs){ items, n, .on_end = report, .userdata = bus }, &error);
         if (r < 0)
                 log_error("Failed to talk to systemd: %s", error);
 

@@ -64,7 +64,13 @@ int diff_print(const Container *c) {
         const Plan *p = &c->plan;
         int r = 0;
 
-        printf("%s%s%s: %s", style.name, c->name, style.reset, action_name(p->action));
+        printf("%s%s%s: ", style.name, c->name, style.reset);
+        if (!p->is_pending)
+                fputs(action_name(p->action), stdout);
+        else if (p->action != ACTION_NOTHING)
+                printf("%s, and restart needed", action_name(p->action));
+        else
+                fputs("restart needed", stdout);
         if (p->reason)
                 printf(" (%s)", p->reason);
         putchar('\n');
@@ -106,13 +112,12 @@ int diff_print_all(const Containers *c, bool json, bool (*wanted)(const Plan *p)
         json_t *array = json ? json_array() : NULL;
         int r = EXIT_SUCCESS;
 
+        containers_log(c, wanted);
         for (size_t i = 0; i < c->n; i++) {
                 const Container *item = &c->items[i];
 
-                if (item->plan.is_invalid) {
-                        cli_log_diags(&item->diags);
+                if (item->plan.is_invalid)
                         r = EXIT_FAILURE;
-                }
                 if (!wanted(&item->plan))
                         continue;
                 if (json &&
@@ -148,6 +153,8 @@ int verb_diff(const Cli *cli) {
         cli_log_diags(&diags);
         if (r < 0 && r != -ENOENT)
                 return EXIT_FAILURE;
+        if (!*cli->args)
+                (void) containers_are_lost(&containers); /* it is said */
 
         q = diff_print_all(&containers, cli->json, plan_says_something);
         return r < 0 || diags_count(&diags, SEVERITY_ERROR) > 0 ? EXIT_FAILURE : q;

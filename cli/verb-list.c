@@ -3,12 +3,15 @@
 /* `spawnlet list` and `spawnlet show-ip`: what containers there are, and where. */
 
 #include "cli/cli.h"
+#include "common/base/health.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
+#include "common/base/settings.h"
 
 typedef struct Row {
         char *name;
         char *state; /* "running", "failed", ..., as systemctl's; "invalid" for a bad definition */
+        const char *health; /* "healthy", "unhealthy", "starting"; NULL if nobody looks after it */
         char **addresses;
         char *source; /* the definition's file; NULL when it is gone and the container still runs */
 } Row;
@@ -89,6 +92,33 @@ static const char *state_word(const BusUnit *u) {
         return u->active;
 }
 
+/* Whether what runs has health checks, whatever its definition says by now. */
+static bool has_checks(const char *name) {
+        _cleanup_strv_ char **lines = NULL;
+
+        if (settings_read(name, &lines) < 0)
+                return false;
+        STRV_FOREACH(line, lines)
+                if (str_starts_with(*line, "[Container]HealthCommand="))
+                        return true;
+        return false;
+}
+
+static int add_health(Row *row, Bus *bus, const char *unit) {
+        _cleanup_free_ char *machine = NULL, *error = NULL;
+        pid_t pid;
+
+        if (!has_checks(row->name))
+                return 0;
+        if (definition_name_to_machine(row->name, &machine) < 0)
+                return -ENOMEM;
+
+        row->health = "starting"; /* before the first check has ended, too */
+        if (bus_main_pid(bus, unit, &pid, &error) >= 0)
+                row->health = health_find(machine, (uint64_t) pid) ?: row->health;
+        return 0;
+}
+
 static int add_states(Table *t) {
         _cleanup_(bus_freep) Bus *bus = NULL;
         _cleanup_free_ char *error = NULL;
@@ -121,6 +151,9 @@ static int add_states(Table *t) {
                         r = str_replace(&row->state, state_word(&units[i]));
                 else if (!stopped)
                         r = table_add(t, name, NULL, NULL, state_word(&units[i]));
+                row = table_find(t, name); /* also the new one */
+                if (r >= 0 && row && strcmp(row->state, "running") == 0)
+                        r = add_health(row, bus, units[i].name);
         }
 
         bus_units_free(units, n);
@@ -136,9 +169,9 @@ static int print_json(const Table *t) {
 
         for (size_t i = 0; i < t->n; i++) {
                 const Row *row = &t->rows[i];
-                json_t *object =
-                        json_pack("{s:s, s:s, s:o, s:s?}", "name", row->name, "state", row->state,
-                                "addresses", cli_strings(row->addresses), "source", row->source);
+                json_t *object = json_pack("{s:s, s:s, s:s?, s:o, s:s?}", "name", row->name,
+                        "state", row->state, "health", row->health, "addresses",
+                        cli_strings(row->addresses), "source", row->source);
 
                 if (json_array_append_new(array, object) < 0) {
                         json_decref(array);
@@ -163,7 +196,10 @@ static void print_table(const Table *t) {
 
         printf("%-*s %-9s %s\n", width, "NAME", "STATE", "ADDRESSES");
         for (size_t i = 0; i < t->n; i++) {
-                printf("%-*s %-9s ", width, t->rows[i].name, t->rows[i].state);
+                bool bad = str_equal(t->rows[i].health, "unhealthy");
+
+                printf("%-*s %-9s ", width, t->rows[i].name,
+                        bad ? t->rows[i].health : t->rows[i].state);
                 STRV_FOREACH(a, t->rows[i].addresses)
                         printf("%s%s", a == t->rows[i].addresses ? "" : " ", *a);
                 puts(t->rows[i].addresses ? "" : "-");

@@ -23,7 +23,7 @@ _spawnlet_files() {
 
 _spawnlet() {
     local cur=${COMP_WORDS[COMP_CWORD]}
-    local verbs='list status start stop restart reload diff apply check show cat unit keys show-ip run shell'
+    local verbs='list status start stop restart reload diff apply check show cat unit keys show-ip run shell help'
     local options='-h --help --version --json --strict --dry-run'
     local verb='' name='' i
 

@@ -216,6 +216,12 @@ int health_read(const char *machine, uint64_t pid, uint64_t start_time, HealthRe
         return 0;
 }
 
+const char *health_find(const char *machine, uint64_t pid) {
+        _cleanup_health_ HealthRecord h = {};
+
+        return read_record(machine, &h) >= 0 && h.pid == pid ? states[h.state] : NULL;
+}
+
 int health_status(const HealthRecord *h, char **ret) {
         return str_format(ret, "Unhealthy: %llu health check%s failed: %s",
                 (unsigned long long) h->n_failures, h->n_failures == 1 ? "" : "s", h->message);

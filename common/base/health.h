@@ -75,6 +75,14 @@ void health_done(HealthRecord *h);
  */
 int health_read(const char *machine, uint64_t pid, uint64_t start_time, HealthRecord *ret);
 
+/**
+ * health_find() - the state of a container's health, for those who only show it
+ * @pid: its systemd-nspawn; a record of another one does not count
+ *
+ * Return: its word, "healthy", "unhealthy" or "starting"; NULL if there is no record of it.
+ */
+const char *health_find(const char *machine, uint64_t pid);
+
 /** health_write() - replace the record of a container. Return: 0 or negative errno. */
 int health_write(const char *machine, const HealthRecord *h);
 

@@ -527,6 +527,7 @@ static int wait_jobs(Jobs *jobs) {
 }
 
 static int run_jobs(Jobs *jobs) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
         sd_bus *bus = jobs->bus->bus;
         int r;
@@ -542,7 +543,10 @@ static int run_jobs(Jobs *jobs) {
                 "JobRemoved", on_job_removed, jobs);
         if (r >= 0)
                 r = sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                        "Subscribe", NULL, NULL, NULL);
+                        "Subscribe", &error, NULL, NULL);
+        /* As after other jobs on this connection. */
+        if (sd_bus_error_has_name(&error, "org.freedesktop.systemd1.AlreadySubscribed"))
+                r = 0;
         return r < 0 ? r : wait_jobs(jobs);
 }
 

@@ -381,7 +381,90 @@ web: restart
 
         # The same where nobody may restart it.
         self.write("web.container.d/x.conf", "[Container]\nRestartIfChanged=no\n")
-        self.assertIn("web: reload (RestartIfChanged=no: not all is done without a restart)\n", self.diff())
+        self.assertIn("web: reload, and restart needed (RestartIfChanged=no: apply does not restart it)\n",
+                      self.diff())
+        self.write("web.container", GOOD + "[Exec]\nEnvironment=A=1\n")
+        self.record("web", "[Container]System=host")
+        self.assertIn("web: restart needed (RestartIfChanged=no: apply does not restart it)\n", self.diff())
+
+    def test_the_address_of_a_zone(self):
+        """It is one bridge's, so a reload of one member cannot change it."""
+        (self.top / "run/spawnlet/network/web").mkdir(parents=True)
+        self.write("web.container", GOOD + """\
+[Network]
+Zone=z
+HostAddress=10.1.0.1
+[Veth plain]
+HostAddress=10.2.0.1
+[Veth zoned]
+Zone=y
+HostAddress=10.3.0.1
+[Veth new]
+Zone=x
+HostAddress=10.4.0.1
+""")
+        self.record("web", "[Container]System=host", "[Network]Zone=z", "[Network]HostAddress=10.1.0.9",
+                    "[Veth plain]HostAddress=10.2.0.9", "[Veth zoned]Zone=y", "[Veth zoned]HostAddress=10.3.0.9",
+                    "[Veth old]Zone=x", "[Veth old]HostAddress=10.4.0.9")
+        (web,) = json.loads(self.diff("--json"))
+        self.assertEqual({change["veth"]: change["takes"] for change in web["changes"]
+                          if change["key"] == "HostAddress"},
+                         {None: "restart", "plain": "reload", "zoned": "restart", "new": "restart",
+                          "old": "restart"})
+
+    def test_health_checks_that_go(self):
+        self.write("web.container", GOOD + "HealthCommand=/bin/a\n")
+        self.record("web", "[Container]System=host", "[Container]HealthCommand=/bin/b")
+        self.assertIn("[Container] HealthCommand=: live\n", self.diff())
+        self.write("web.container", GOOD)
+        self.assertIn("web: reload\n  [Container] HealthCommand=: reload\n", self.diff())
+
+    def test_findings_come_with_the_plan(self):
+        """Of those that something is said of."""
+        for name in ("web", "same", "bad"):
+            self.write(f"{name}.container", GOOD + "Descripton=y\n")
+            self.record(name, "[Container]System=host")
+        self.write("web.container.d/x.conf", "[Network]\nPort=80\n[Exec]\nUsr=x\n")
+        self.write("bad.container.d/x.conf", "[Network]\nPort=x\n")
+        result = self.run_cli("diff")
+        self.assertEqual(result.status, 1)
+        self.assertIn("warning: DIR/web.container:3: [Container] Descripton=y: unknown key", result.err)
+        self.assertIn("warning: DIR/web.container.d/x.conf:4: [Exec] Usr=x: unknown key", result.err)
+        self.assertIn("DIR/bad.container.d/x.conf:2: [Network] Port=x", result.err)
+        self.assertNotIn("same.container", result.err)
+
+    def test_no_definition_at_all(self):
+        self.record("web", "[Container]System=host")
+        self.record("cmd", "[Container]System=host")
+        result = self.run_cli("diff")
+        self.assertEqual(result.out, "cmd: stop (its definition is gone)\nweb: stop (its definition is gone)\n")
+        self.assertIn("but 2 containers run: nothing is done. To stop them, name them: spawnlet apply cmd web\n",
+                      result.err)
+        self.assertNotIn("nothing is done", self.run_cli("diff", "web").err)
+        self.write("other.container", GOOD)
+        self.assertNotIn("nothing is done", self.run_cli("diff").err)
+
+    def test_a_definition_that_may_not_be_read(self):
+        if os.geteuid() != 0:
+            self.skipTest("the files are the user's own")
+        self.write("web.container", GOOD).chmod(0o600)
+        self.write("two.container", GOOD)
+        self.write("two.container.d/x.conf", "").chmod(0o600)
+        result = self.run_cli("diff")
+        self.assertEqual((result.status, result.out), (1, """\
+two: nothing (its definition cannot be read)
+web: nothing (its definition cannot be read)
+"""))
+
+    def test_similar_names(self):
+        self.write("two.container", GOOD)
+        self.write("web@.container", GOOD)
+        for name, more in (("twp", ": did you mean 'two'?"), ("container-two", ": did you mean 'two'?"),
+                           ("two.container", ": did you mean 'two'?"),
+                           ("container-two.service", ": did you mean 'two'?"),
+                           ("web", "."), ("database", ".")):
+            with self.subTest(name=name):
+                self.assertIn(f"There is no container '{name}'{more}", self.run_cli("diff", name).err)
 
     def test_a_command_is_one_value(self):
         self.write("web.container", "[Container]\nCommand=/bin/a b c\n")
@@ -466,6 +549,7 @@ class Usage(CliTest):
                      "check", "show", "cat", "unit", "keys", "show-ip", "run", "shell"):
             self.assertRegex(result.out, rf"\n  {verb} ")
         self.assertTrue(all(len(line) <= 80 for line in result.out.splitlines()))
+        self.assertEqual(self.run_cli("help").out, result.out)
 
     def test_wrong_usage(self):
         for args, text in (
@@ -481,7 +565,8 @@ class Usage(CliTest):
             (["diff", "web@"], "is a template"),
             (["diff", "--dry-run"], "--dry-run has no meaning"),
             (["apply", "no/name"], "not the name of a container"),
-            (["apply", "--strict", "no/name"], "not the name of a container"),
+            (["apply", "--strict"], "--strict has no meaning with 'apply'"),
+            (["help", "--frobnicate"], "frobnicate"),
             (["apply"], "does not come from $SPAWNLET_PATH"),
         ):
             with self.subTest(args=args):

@@ -65,7 +65,7 @@ def test_nothing_changed(host):
     before = state()
     done = host.run("spawnlet", "apply")
     equal((done.stdout, done.stderr), ("", "spawnlet: Nothing to do.\n"))
-    equal(apply(host, "web"), [])
+    equal(apply(host, "web"), ["web: nothing to do (it runs as it is declared)"])
     equal(json.loads(host.out("spawnlet", "apply", "--json")), [])
     equal((diff(host), diff(host, "--json")), ("", "[]\n"))
     host.run("journalctl", "--sync", check=False)
@@ -126,7 +126,7 @@ def test_the_network_becomes_another_kind(host):
     # Without a restart there is nothing that a reload could do.
     change(host, "[Container]\nRestartIfChanged=no\nServices=x.service\n")
     (line,) = apply(host)
-    contains("web: nothing to do; RestartIfChanged=no, so for a restart wait ", line)
+    contains("web: not restarted (RestartIfChanged=no); these wait for 'spawnlet restart web': ", line)
     contains("[Network] HostAddress=", line)
     contains("[Container] Services=", line)
     equal(addresses(host), ["10.90.0.2/32"])
@@ -142,10 +142,11 @@ def test_restart_if_changed_no(host):
     started = init_start_time(host)
 
     change(host, "[Network]\nLocalAddress=10.90.7.2\n[Exec]\nEnvironment=A=1\n[Service]\nMemoryMax=1G\n")
-    equal(apply(host), ["web: reloaded; RestartIfChanged=no, so for a restart wait [Exec] Environment="])
+    left = "not restarted (RestartIfChanged=no); these wait for 'spawnlet restart web': [Exec] Environment="
+    equal(apply(host), [f"web: reloaded, but {left}"])
     contains("10.90.7.2/32", addresses(host))
     equal(diff(host).splitlines()[1:], ["  [Exec] Environment=: restart", "    + A=1"])
-    equal(apply(host), ["web: nothing to do; RestartIfChanged=no, so for a restart wait [Exec] Environment="])
+    equal(apply(host), [f"web: {left}"])
 
     change(host, "[Network]\nLocalAddress=10.90.7.2\n[Exec]\nEnvironment=A=1\n[Service]\nMemoryMax=2G\n")
     (result,) = json.loads(host.out("spawnlet", "apply", "--json"))
@@ -166,11 +167,11 @@ def test_start_and_stop(host):
     equal(diff(host), "new: start (it has not run yet)\n")
     equal(apply(host), ["new: started (it has not run yet)"])
     equal(host.state("container-manual"), "inactive")
-    equal(apply(host, "manual"), [])
+    equal(apply(host, "manual"), ["manual: nothing to do (it does not run, and AutoStart=no)"])
 
     # Who has stopped it wants it to be so; who has written another one wants that.
     host.run("spawnlet", "stop", "new")
-    equal(apply(host), ["new: nothing to do (somebody has stopped it, and it stays so)"])
+    equal(apply(host), ["new: nothing to do (it is stopped: 'spawnlet start new' starts it)"])
     equal((host.state("container-new"), diff(host)), ("inactive", ""))
 
     # One that has failed, more often than it may be started.
@@ -202,7 +203,7 @@ def test_definitions_with_errors(host):
 
     change(host, "[Network]\nLocalAddress=10.90.0.300\n")
     done = host.run("spawnlet", "apply", check=False)
-    equal((done.returncode, done.stdout), (1, "web: failed: its definition has errors\n"))
+    equal((done.returncode, done.stdout), (1, "web: left as it is: its definition has errors\n"))
     contains("LocalAddress=10.90.0.300: not an IPv4 or IPv6 address", done.stderr)
     equal(times(host, "web", "other"), before)
     (result,) = json.loads(host.run("spawnlet", "apply", "--json", check=False).stdout)
@@ -219,6 +220,67 @@ def test_definitions_with_errors(host):
     equal(host.state("container-other"), "active")
     host.remove("/usr/local/lib/spawnlet/definitions")
     equal(apply(host), ["other: stopped (its definition is gone)"])
+
+    # The whole directory, as if a file system was not mounted.
+    host.run("systemctl", "start", "container-web")
+    host.run("mv", "/etc/spawnlet", "/etc/away")
+    for options in ([], ["--dry-run"]):
+        done = host.run("spawnlet", "apply", *options, check=False)
+        equal((done.returncode, done.stdout), (1, ""))
+        contains("No definition is found in /etc/spawnlet and the other directories, but 1 container runs: "
+                 "nothing is done. To stop it, name it: spawnlet apply web\n", done.stderr)
+    equal(times(host, "web"), {"web": before["web"]})
+    equal(apply(host, "web"), ["web: stopped (its definition is gone)"])
+    host.run("mv", "/etc/away", "/etc/spawnlet")
+    equal(apply(host), ["web: started (it has not run yet)"])
+
+
+def test_what_one_gives_up_another_one_gets(host):
+    """A port, an address, a name: in one go, whatever the order of the names."""
+    def network(name, last, *ports):
+        lines = "".join(f"Port={port}\n" for port in ports)
+        host.define(name, BOOTED + f"[Network]\nHostAddress=10.90.0.1\nLocalAddress=10.90.0.{last}\n{lines}",
+                    reload=False)
+
+    network("a", 2, 8001)
+    network("b", 3, 8002)
+    equal(len(apply(host)), 2)
+    network("a", 2)
+    network("b", 3, 8001, 8002)
+    equal(sorted(apply(host)), ["a: reloaded", "b: reloaded"])
+    network("a", 2, 8001, 8002)
+    network("b", 3)
+    equal(sorted(apply(host)), ["a: reloaded", "b: reloaded"])
+    network("b", 4)
+    network("a", 3, 8001, 8002)
+    equal(sorted(apply(host)), ["a: reloaded", "b: reloaded"])
+    equal((addresses(host, "a"), diff(host)), (["10.90.0.3/32"], ""))
+
+    host.run("mv", "/etc/spawnlet/a.container", "/etc/spawnlet/c.container")
+    equal(apply(host), ["a: stopped (its definition is gone)", "c: started (it has not run yet)"])
+    host.run("journalctl", "--sync", check=False)
+    contains_not("already", host.out("journalctl", "-o", "cat", "-u", "container-c"))  # at the first try
+
+    # Each waits for the other one.
+    network("b", 4, 8003)
+    equal(apply(host), ["b: reloaded"])
+    network("b", 4, 8001, 8002)
+    network("c", 3, 8003)
+    lines = sorted(apply(host, status=1))
+    equal([line[:10] for line in lines], ["b: failed:", "c: failed:"])
+    contains("c: failed: TCP port 8003 is forwarded to container 'b' already", lines[1])
+    host.run("spawnlet", "stop", "b", "c")
+    host.run("spawnlet", "start", "b", "c")
+    equal((apply(host), diff(host)), ([], ""))
+
+
+def test_many_applies(host):
+    """More of them in ten seconds than systemd lets a unit start, if nobody tells it."""
+    host.define("web", SMALL + "    [Unit]\n    StartLimitBurst=2\n    StartLimitIntervalSec=1h\n", reload=False)
+    equal(apply(host), ["web: started (it has not run yet)"])
+    for i in range(4):
+        change(host, f"[Exec]\nEnvironment=A={i}\n")
+        equal(apply(host), ["web: restarted"])
 
 
 def test_what_it_was_started_with_is_not_known(host):
@@ -274,7 +336,7 @@ def test_dry_run_and_json(host):
     host.define("new", SMALL, reload=False)
     equal(apply(host, "--dry-run"), [
         "new: start (it has not run yet)",
-        "stopped: nothing (somebody has stopped it, and it stays so)",
+        "stopped: nothing (it is stopped: 'spawnlet start stopped' starts it)",
         "web: restart",
         "  [Exec] Environment=: restart",
         "    + A=1",
@@ -295,7 +357,15 @@ def test_dry_run_and_json(host):
     for item in wanted:
         item["result"] = "done"
     equal(json.loads(host.out("spawnlet", "apply", "--json", "web", "new")), wanted)
-    equal(host.run("spawnlet", "apply", "missing", check=False).returncode, 1)
+    host.define("late", SMALL, reload=False)
+    done = host.run("spawnlet", "apply", "container-new", "late", check=False)
+    equal((done.returncode, done.stdout, done.stderr),
+          (1, "", "spawnlet: There is no container 'container-new': did you mean 'new'?\n"))
+    equal(host.unit("container-late")["LoadState"], "not-found")
+    done = host.run("runuser", "-u", "nobody", "--", "spawnlet", "apply", check=False)
+    equal(done.returncode, 1)
+    contains(" (needs root; 'spawnlet diff' does not)\n", done.stderr)
+    host.run("spawnlet", "diff")
     equal(host.run("spawnlet", "apply", check=False, env={"SPAWNLET_PATH": "/etc/spawnlet"}).returncode, 2)
 
 
@@ -373,7 +443,7 @@ def test_instances_of_a_template(host):
     equal(apply(host), [])
     equal(host.run("spawnlet", "apply", "web@", check=False).returncode, 2)
     host.remove("/etc/spawnlet/web@.container")
-    equal(apply(host), ["web@one: stopped (its definition is gone)"])
+    equal(apply(host, "web@one"), ["web@one: stopped (its definition is gone)"])
 
 
 def test_health_checks_come_and_go(host):
@@ -391,15 +461,15 @@ def test_health_checks_come_and_go(host):
     equal(apply(host), ["web: changed live"])
     contains("2h", host.unit(timer)["TimersMonotonic"])
     change(host, "")
-    equal(apply(host), ["web: changed live"])
-    equal(host.state(timer), "inactive")
+    equal(apply(host), ["web: reloaded"])
+    equal((host.state(timer), diff(host)), ("inactive", ""))
     equal(init_start_time(host), started)
 
     change(host, "[Container]\nHealthCommand=/bin/true\n[Exec]\nEnvironment=A=1\n")
     equal(apply(host), ["web: restarted"])
     equal(host.state(timer), "active")
     host.run("rm", "/etc/spawnlet/web.container")
-    equal(apply(host), ["web: stopped (its definition is gone)"])
+    equal(apply(host, "web"), ["web: stopped (its definition is gone)"])
     equal(host.state(timer), "inactive")
 
 
@@ -454,4 +524,4 @@ def test_a_job_that_another_one_replaces(host):
     host.run("systemctl", "stop", "container-web")
     wait_until("it has ended", lambda: host.unit("starter")["SubState"] in ("exited", "failed"))
     equal(host.unit("starter")["SubState"], "failed")
-    contains("web: the job ended as 'canceled'", host.read("/run/said"))
+    contains("web: it was stopped before it was up", host.read("/run/said"))

@@ -4,6 +4,7 @@
 import json
 
 from case import contains, contains_not, equal
+from host import wait_until
 
 
 def test_list_and_instances(host):
@@ -73,5 +74,55 @@ def test_status_says_what_is_wrong(host):
     contains(reason, status.stdout)
     failed = host.run("spawnlet", "start", "web", check=False)
     equal(failed.returncode, 1)
-    contains("web: the job ended as 'failed'", failed.stderr)
+    contains("web: ", failed.stderr)
+    contains("`journalctl -u container-web.service` shows", failed.stderr)
     contains(reason, host.out("journalctl", "-u", "container-web", "-o", "cat"))
+
+
+def test_what_start_restart_and_reload_say(host):
+    host.define("web", "[Container]\nSystem=host\n[Network]\nBridge=br9\n")
+    failed = host.run("spawnlet", "start", "web", check=False)
+    equal(failed.returncode, 1)
+    contains("web: There is no bridge 'br9'", failed.stderr)
+    contains("; `journalctl -u container-web.service` shows more.", failed.stderr)
+    failed = host.run("spawnlet", "reload", "web", check=False)
+    equal((failed.returncode, failed.stderr),
+          (1, "spawnlet: web: it does not run, so it cannot be reloaded\n"))
+
+    host.define("web", "[Container]\nSystem=host\n", reload=False)
+    outdated = ("spawnlet: web: its definition has changed since the last daemon-reload: this goes by the "
+                "old one; 'spawnlet apply web' takes over the changes\n")
+    contains(outdated, host.run("spawnlet", "start", "web", check=False).stderr)
+    host.run("spawnlet", "apply", "web")
+    equal(host.run("spawnlet", "reload", "web").stderr, "")
+    host.define("web", "[Container]\nSystem=host\nDescription=Another\n", reload=False)
+    for verb in ("start", "reload"):
+        equal(host.run("spawnlet", verb, "web").stderr, outdated)
+    equal(host.run("spawnlet", "stop", "web").stderr, "")
+
+
+def test_health_in_the_list(host):
+    host.define("plain", "[Container]\nSystem=host\n", reload=False)
+    host.define("web", """\
+        [Container]
+        System=host
+        HealthCommand=/usr/bin/test -e /run/well
+        HealthInterval=1s
+        HealthRetries=1
+    """)
+
+    def health(name):
+        (row,) = [row for row in json.loads(host.out("spawnlet", "list", "--json")) if row["name"] == name]
+        return row["state"], row["health"]
+
+    equal(health("web"), ("stopped", None))
+    host.run("spawnlet", "start", "web", "plain")
+    wait_until("it is unhealthy", lambda: health("web") == ("running", "unhealthy"))
+    rows = [tuple(line.split()) for line in host.out("spawnlet", "list").splitlines()]
+    equal(rows[1:], [("plain", "running", "-"), ("web", "unhealthy", "-")])
+    equal(health("plain"), ("running", None))
+    host.run("spawnlet", "run", "web", "/usr/bin/touch", "/run/well")
+    wait_until("it is healthy", lambda: health("web") == ("running", "healthy"))
+    contains("web   running", host.out("spawnlet", "list"))
+    host.run("spawnlet", "stop", "web")
+    equal(health("web"), ("stopped", None))

@@ -121,9 +121,9 @@ def test_list_status_and_show_ip(host):
     web(host)
     host.define("manual", "[Container]\nSystem=host\nAutoStart=no\n")
     equal(json.loads(host.out("spawnlet", "list", "--json")), [
-        {"name": "manual", "state": "stopped", "addresses": [],
+        {"name": "manual", "state": "stopped", "health": None, "addresses": [],
          "source": "/etc/spawnlet/manual.container"},
-        {"name": "web", "state": "stopped", "addresses": ["10.90.0.2", "fd90::2"],
+        {"name": "web", "state": "stopped", "health": None, "addresses": ["10.90.0.2", "fd90::2"],
          "source": "/etc/spawnlet/web.container"},
     ])
 
