@@ -22,6 +22,9 @@ INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 
 # What everybody would write by hand who has read systemd-nspawn@.service.
 UNIT = """\
+[Unit]
+StartLimitIntervalSec=0
+
 [Service]
 Type=notify
 NotifyAccess=exec
@@ -34,9 +37,10 @@ Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 ExecStart={}
 """
 
-SHARED = "[Container]\nSystem=host\nAutoStart=no\n"
+OFTEN = "[Unit]\nStartLimitIntervalSec=0\n"
+SHARED = OFTEN + "[Container]\nSystem=host\nAutoStart=no\n"
 PRIVATE = SHARED + "[Network]\nHostAddress=10.99.0.1\nLocalAddress=10.99.0.2\n"
-WHOLE = "[Container]\nRoot=/srv/whole\nAutoStart=no\n"
+WHOLE = OFTEN + "[Container]\nRoot=/srv/whole\nAutoStart=no\n"
 
 SETTINGS = """\
 [Exec]
@@ -177,6 +181,7 @@ def compare_poweroff(bench):
     """systemctl stop of ours beside machinectl poweroff of systemd-nspawn@.service."""
     host = bench.host
     settings(bench, "shared", "shared")
+    host.write("/etc/systemd/system/systemd-nspawn@.service.d/often.conf", OFTEN)
     theirs = "systemd-nspawn@shared.service"
     bench.keep(["container-shared.service", theirs])
     ours, others = [], []
@@ -208,6 +213,7 @@ def compare_at_once(bench):
             settings(bench, name, name)
         groups = [[f"container-{name}.service" for name in names],
                   [f"systemd-nspawn@{name}.service" for name in names]]
+        host.write("/etc/systemd/system/systemd-nspawn@.service.d/often.conf", OFTEN)
         bench.progress(f"{number} at once: making their roots")
         bench.keep(groups[0])
         bench.keep(groups[0] + groups[1])

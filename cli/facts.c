@@ -134,8 +134,10 @@ static int ask_systemd(Container *c, Bus *bus, const Units *units, bool is_start
 
         c->facts.state = RUN_STOPPED; /* also of what is not loaded */
         for (size_t i = 0; i < units->n; i++)
-                if (strcmp(units->items[i].name, unit) == 0)
+                if (strcmp(units->items[i].name, unit) == 0) {
                         c->facts.state = run_state(units->items[i].active);
+                        c->facts.is_masked = strcmp(units->items[i].load, "masked") == 0;
+                }
         if (c->facts.state != RUN_STOPPED || !c->facts.is_declared || !c->facts.is_valid)
                 return 0;
 

@@ -241,6 +241,11 @@ static bool switches_system(const Change *c, const Facts *facts) {
                 !definition_find(facts->definition, KEY_RELOAD_COMMAND);
 }
 
+/* Its start waits for the health check of before, with NotifyReady=healthy. */
+static bool is_waited_for(const Change *c, const Facts *facts) {
+        return facts->state == RUN_STARTING && str_starts_with(c->prefix, "[Container]Health");
+}
+
 static bool is_resolv_conf(const Change *c) {
         return is_key(c, KEY_DNS) || is_key(c, KEY_SEARCH);
 }
@@ -307,7 +312,7 @@ static int weigh_together(Plan *p, const Facts *facts, bool *ret_blocked) {
                         c->takes = EFFECT_RELOAD;
                         continue;
                 }
-                if (changes_mount_of_resolv_conf(c, facts)) {
+                if (changes_mount_of_resolv_conf(c, facts) || is_waited_for(c, facts)) {
                         c->takes = EFFECT_RESTART;
                         continue;
                 }
@@ -413,6 +418,8 @@ int plan_make(const Facts *facts, Plan *ret) {
                 return up ? str_join(&ret->reason, "its definition is gone")
                           : say_usual(ret, "it does not run, and its definition is gone");
         }
+        if (facts->is_masked)
+                return say_usual(ret, "its unit is masked: see 'systemctl unmask'");
         if (facts->state == RUN_STOPPED || facts->state == RUN_FAILED)
                 return plan_stopped(ret, facts);
         return up && facts->has_record ? plan_running(ret, facts) : plan_unknown(ret, facts);

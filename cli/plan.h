@@ -26,6 +26,7 @@ typedef struct Facts {
         char *const *record;          /* what it runs with, see settings_read() */
         bool has_record;
         RunState state;
+        bool is_masked;       /* by `systemctl mask`: systemd starts it for nobody */
         bool has_run;         /* since the host has booted */
         bool has_own_network; /* spawnlet-network made one for it */
 } Facts;

@@ -78,6 +78,7 @@ static int bus_failed(int r, const sd_bus_error *error, char **reterr) {
 void bus_units_free(BusUnit *units, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 free(units[i].name);
+                free(units[i].load);
                 free(units[i].active);
                 free(units[i].sub);
         }
@@ -85,17 +86,17 @@ void bus_units_free(BusUnit *units, size_t n) {
 }
 
 static int read_unit(sd_bus_message *m, BusUnit *ret) {
-        const char *name, *active, *sub;
+        const char *name, *load, *active, *sub;
         int r;
 
         r = sd_bus_message_read(
-                m, "(ssssssouso)", &name, NULL, NULL, &active, &sub, NULL, NULL, NULL, NULL, NULL);
+                m, "(ssssssouso)", &name, NULL, &load, &active, &sub, NULL, NULL, NULL, NULL, NULL);
         if (r <= 0)
                 return r;
 
         /* The strings belong to the message, sd_bus_message_read_basic(3). */
-        *ret = (BusUnit){ strdup(name), strdup(active), strdup(sub) };
-        return ret->name && ret->active && ret->sub ? 1 : -ENOMEM;
+        *ret = (BusUnit){ strdup(name), strdup(load), strdup(active), strdup(sub) };
+        return ret->name && ret->load && ret->active && ret->sub ? 1 : -ENOMEM;
 }
 
 static int read_units(sd_bus_message *m, BusUnit **units, size_t *n) {

@@ -35,6 +35,7 @@ int bus_new_direct(Bus **ret);
 
 typedef struct BusUnit {
         char *name;   /* container-NAME.service */
+        char *load;   /* LoadState: "loaded", "masked", ... */
         char *active; /* ActiveState: "active", "inactive", "failed", "activating", ... */
         char *sub;    /* SubState: "running", ... */
 } BusUnit;

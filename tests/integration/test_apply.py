@@ -183,6 +183,13 @@ def test_start_and_stop(host):
     host.write("/run/allowed", "")
     equal(apply(host, "broken"), ["broken: started (it has failed)"])
 
+    # Whose unit is masked, systemd starts for nobody.
+    host.run("systemctl", "stop", "container-broken")
+    host.run("systemctl", "mask", "--runtime", "container-broken")
+    equal(apply(host, "broken"), ["broken: nothing to do (its unit is masked: see 'systemctl unmask')"])
+    host.run("systemctl", "unmask", "--runtime", "container-broken")
+    host.run("systemctl", "start", "container-broken")
+
     # One that goes, one that is masked.
     host.run("spawnlet", "start", "new", "manual")
     host.remove("/etc/spawnlet/new.container")
@@ -464,6 +471,22 @@ def test_health_checks_come_and_go(host):
     equal(apply(host), ["web: reloaded"])
     equal((host.state(timer), diff(host)), ("inactive", ""))
     equal(init_start_time(host), started)
+
+    # What a reload does not do it does not write down.
+    change(host, "[Container]\nHealthCommand=/bin/true\n")
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "reload", "container-web")
+    contains("HealthCommand", diff(host))
+    equal(apply(host), ["web: changed live"])
+
+    # A start that waits for a check that cannot succeed.
+    change(host, "[Container]\nHealthCommand=/bin/false\nHealthStartPeriod=1h\n[Exec]\nNotifyReady=healthy\n")
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "restart", "--no-block", "container-web")
+    wait_until("it waits", lambda: host.unit("container-web")["SubState"] == "start-post")
+    change(host, "[Container]\nHealthCommand=/bin/true\nHealthStartPeriod=1h\n[Exec]\nNotifyReady=healthy\n")
+    equal(apply(host), ["web: restarted"])
+    equal(host.state("container-web"), "active")
 
     change(host, "[Container]\nHealthCommand=/bin/true\n[Exec]\nEnvironment=A=1\n")
     equal(apply(host), ["web: restarted"])

@@ -60,6 +60,12 @@ def test_a_running_instance_keeps_the_unit_of_its_template(host):
     host.run("systemctl", "restart", "container-web@7")
     contains("SITE=7", environment(host, "web@7"))
 
+    # What is declared is what runs, also where the value is not shown.
+    host.define("web@", TEMPLATE + "\n    [Exec]\n    SetCredential=token:secret-%i\n")
+    host.run("systemctl", "restart", "container-web@7")
+    equal(host.out("spawnlet", "diff"), "")
+    contains_not("secret", host.read("/run/spawnlet/started/web@7"))
+
 
 def test_an_instance_that_runs_outlives_its_definition(host):
     """A daemon-reload without the files leaves a unit that can stop it."""
