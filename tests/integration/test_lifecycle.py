@@ -30,6 +30,31 @@ def test_answers_the_moment_start_returns(host):
     nothing_left(host, before)
 
 
+def test_a_system_in_which_something_fails_is_ready(host):
+    """As a host is: what its default target wants may fail."""
+    web(host)
+    host.write("/var/lib/machines/web/etc/systemd/system/bad.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
+    host.define("web", host.read("/etc/spawnlet/web.container").replace("hello.socket", "hello.socket bad.service"))
+
+    host.run("systemctl", "start", "container-web")
+    equal(host.state("container-web"), "active")
+    equal(host.out("spawnlet", "run", "web", "systemctl", "is-system-running", check=False), "degraded")
+    equal(fetch(host), "hello")
+
+
+def test_not_ready_but_started(host):
+    """With NotifyReady=no nobody waits for the inner system."""
+    web(host, "    [Exec]\n    NotifyReady=no\n")
+    host.write("/var/lib/machines/web/etc/systemd/system/slow.service",
+               "[Service]\nType=oneshot\nExecStart=/bin/sleep 60\n")
+    host.define("web", host.read("/etc/spawnlet/web.container").replace("hello.socket", "slow.service"))
+
+    begin = time.monotonic()
+    host.run("systemctl", "start", "container-web")
+    assert time.monotonic() - begin < 10
+    equal(host.state("container-web"), "active")
+
+
 def test_restart_keeps_the_addresses(host):
     web(host)
     host.run("systemctl", "start", "container-web")
