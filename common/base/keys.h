@@ -124,7 +124,7 @@ typedef enum KeyFlags {
 typedef enum Effect {
         EFFECT_RESTART, /* first, so that it holds for what nobody has thought of */
         EFFECT_RELOAD,  /* systemctl reload: our helpers do it */
-        EFFECT_LIVE,    /* systemctl daemon-reload: systemd does it */
+        EFFECT_LIVE,    /* systemd does it, see bus_reapply(); or its timers do */
         EFFECT_NONE,    /* nothing: it counts at the next start, or only for systemd itself */
         _EFFECT_MAX,
 } Effect;
