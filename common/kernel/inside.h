@@ -52,7 +52,8 @@ typedef struct InsideCommand {
  * run that (CVE-2019-5736, of runc, is of this kind). On a read-only mount nobody can. To be called
  * first of all.
  *
- * Return: 0 if it is protected already, or runs for another user than root; negative errno; else it does not return.
+ * Return: 0 if it is protected already, or runs for another user than root; negative errno; else it
+ * does not return.
  */
 int inside_protect(char *argv[]);
 
