@@ -49,6 +49,7 @@
 #define STATUS_NAMES_MAX 4
 
 typedef struct Stop {
+        char **argv;           /* the arguments, to execute this program once more */
         int signal;            /* 0: to be found out */
         bool command;          /* no init, but any program */
         uint64_t timeout_usec; /* UINT64_MAX: wait for ever */
@@ -445,6 +446,10 @@ static int run(Stop *s) {
         if (r == 0)
                 return 0;
 
+        /* Only to power it off is a container entered. A stop goes on without: what is powered off has hardly
+         * the time to see us. */
+        if (s->command)
+                (void) inside_protect(s->argv);
         if (!s->starting)
                 thaw(s, s->main_pid);
         r = wait_until_ready(s);
@@ -524,7 +529,8 @@ static int parse_argv(int argc, char *argv[], Stop *s) {
 }
 
 int main(int argc, char *argv[]) {
-        Stop s = { .timeout_usec = 90 * USEC_PER_SEC,
+        Stop s = { .argv = argv,
+                .timeout_usec = 90 * USEC_PER_SEC,
                 .main_pidfd = -EBADF,
                 .init_pidfd = -EBADF,
                 .inotify = -EBADF };
@@ -532,8 +538,6 @@ int main(int argc, char *argv[]) {
 
         log_setup("spawnlet-stop", log_target_of_service());
 
-        /* A stop goes on without: what is to be powered off may not have the time to see us. */
-        (void) inside_protect(argv);
         r = parse_argv(argc, argv, &s);
         if (r > 0)
                 r = run(&s);
