@@ -6,9 +6,6 @@
 #include "common/base/log.h"
 #include "common/base/name.h"
 
-/* Where spawnlet-network writes down the networks that it has made. */
-#define NETWORKS_DIR SPAWNLET_RUN_DIR "/network"
-
 typedef struct Units {
         BusUnit *items;
         size_t n;
@@ -97,7 +94,7 @@ static bool has_own_network(const Container *c) {
         _cleanup_free_ char *machine = NULL, *path = NULL;
 
         return definition_name_to_machine(c->name, &machine) >= 0 &&
-                str_join(&path, NETWORKS_DIR "/", machine) >= 0 && access(path, F_OK) == 0;
+                str_join(&path, SPAWNLET_NETWORK_DIR "/", machine) >= 0 && access(path, F_OK) == 0;
 }
 
 static RunState run_state(const char *active) {

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/diff.h"
 #include "cli/progress.h"
+#include "common/base/health.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 
@@ -223,7 +224,7 @@ static int add_health_job(Apply *a, Step *s) {
         if (wanted && c->plan.action == ACTION_RESTART)
                 return 0;
 
-        r = str_join(&unit, "spawnlet-health-", c->name, TIMER_SUFFIX);
+        r = str_join(&unit, HEALTH_UNIT_PREFIX, c->name, TIMER_SUFFIX);
         return r < 0 ? r : add_job(a, s, unit, wanted ? "RestartUnit" : "StopUnit");
 }
 

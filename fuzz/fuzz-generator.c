@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "common/base/file.h"
+#include "common/base/health.h"
 #include "common/base/name.h"
 #include "common/base/str.h"
 #include "fuzz/fuzz.h"
@@ -96,7 +97,7 @@ static int check_entry(const char *path, const struct stat *st, int flag, struct
         }
 
         assert(S_ISREG(st->st_mode) && ftw->level == 1);
-        bool is_health = str_starts_with(path + ftw->base, "spawnlet-health-") != NULL;
+        bool is_health = str_starts_with(path + ftw->base, HEALTH_UNIT_PREFIX) != NULL;
         bool is_timer = is_health && str_ends_with(path, ".timer");
 
         assert(is_health || str_starts_with(path + ftw->base, "container-"));

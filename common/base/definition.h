@@ -65,7 +65,7 @@ int definition_parse(Definition *d, const char *path, const char *text, size_t s
 /** definition_is_template() - Return: whether this is TEMPLATE@, whose values may have "%i". */
 bool definition_is_template(const Definition *d);
 
-/** definition_word_flags() - Return: how its values are quoted for its units: a template's "%i" is left. */
+/** definition_word_flags() - Return: how its values are quoted for its units, "%i" left in a template. */
 WordFlags definition_word_flags(const Definition *d);
 
 /** definition_append_instance() - append its name in its units: NAME, TEMPLATE@INSTANCE or TEMPLATE@%i */

@@ -75,7 +75,7 @@ static void append_service(Str *s, const Definition *d) {
                 "NotifyAccess=main\n"
                 "# Stopped with the container, it has not failed.\n"
                 "SuccessExitStatus=SIGTERM\n"
-                "SyslogIdentifier=spawnlet-health-",
+                "SyslogIdentifier=" HEALTH_UNIT_PREFIX,
                 d->machine,
                 "\n# Checks that go well leave nothing in the journal.\n"
                 "LogLevelMax=notice\n"
@@ -136,7 +136,7 @@ int health_unit(const Definition *d, HealthUnit unit, char **ret_name, char **re
                 return 0;
         }
 
-        r = str_join(&name, "spawnlet-health-", d->name, units[unit].suffix);
+        r = str_join(&name, HEALTH_UNIT_PREFIX, d->name, units[unit].suffix);
         if (r < 0)
                 return r;
         units[unit].append(&s, d);

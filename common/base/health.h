@@ -19,6 +19,10 @@
 #define HEALTH_START_PERIOD "0"
 #define HEALTH_ON_FAILURE "none"
 
+/* What the names of its units begin with; the definition's follows. Not container-, which would be the name
+ * of another container. */
+#define HEALTH_UNIT_PREFIX "spawnlet-health-"
+
 /* The name of a file in here is a machine's. */
 #define SPAWNLET_HEALTH_DIR SPAWNLET_RUN_DIR "/health"
 

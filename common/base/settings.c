@@ -18,7 +18,7 @@
 /* Much more than a definition and its drop-ins can be, whose lines may have been short ones. */
 #define RECORD_SIZE_MAX (64U * 1024U * 1024U)
 
-/* Lines of [Service] whose change systemd carries out at a daemon-reload: systemd.resource-control(5).
+/* Lines of [Service] whose change systemd carries out, for `spawnlet apply`: systemd.resource-control(5).
  * A name that ends in '*' stands for all that begin so. */
 static const char *const resource_control[] = { "AllowedCPUs", "AllowedMemoryNodes",
         "CPUAccounting", "CPUQuota*", "CPUWeight", "DefaultMemory*", "DefaultStartupMemory*",
@@ -121,19 +121,20 @@ static Effect setting_effect(const Setting *s, bool own) {
 }
 
 Effect settings_effect(const char *line) {
+        bool is_ours = false;
         SettingLine s;
 
         if (!settings_split(line, &s))
                 return EFFECT_RESTART;
-        for (KeyId id = 0; id < _KEY_MAX; id++)
-                if (equals(keys[id].section, s.section, s.section_size) &&
-                        equals(keys[id].name, s.name, s.name_size))
+        for (KeyId id = 0; id < _KEY_MAX; id++) {
+                if (!equals(keys[id].section, s.section, s.section_size))
+                        continue;
+                if (equals(keys[id].name, s.name, s.name_size))
                         return key_effect(&keys[id], s.value);
-        /* A key of ours that another version knows. */
-        for (KeyId id = 0; id < _KEY_MAX; id++)
-                if (equals(keys[id].section, s.section, s.section_size))
-                        return EFFECT_RESTART;
-        return pass_through_effect(s.section, s.section_size, s.name, s.name_size);
+                is_ours = true; /* as is a key that another version knows */
+        }
+        return is_ours ? EFFECT_RESTART
+                       : pass_through_effect(s.section, s.section_size, s.name, s.name_size);
 }
 
 static void append_word(Str *s, const Setting *setting, WordFlags flags) {

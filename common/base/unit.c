@@ -255,7 +255,7 @@ static void append_repair(Str *s, const Definition *d) {
 static void append_health(Str *s, const Definition *d) {
         if (!definition_find(d, KEY_HEALTH_COMMAND))
                 return;
-        str_append(s, "Wants=spawnlet-health-");
+        str_append(s, "Wants=" HEALTH_UNIT_PREFIX);
         definition_append_instance(s, d);
         str_append(s, ".timer\n");
 }
@@ -369,8 +369,8 @@ static const char *host_resolv_conf(const Definition *d) {
 }
 
 /*
- * The network is made by the same process: spawnlet-root executes what follows "--". One process less
- * to start by systemd is a tenth of what we add to a start.
+ * The network is made by the same process: spawnlet-root executes what follows "--". A process less
+ * for systemd to start: that takes it longer than either of the two needs for its work.
  */
 static void append_prepare(Str *s, const Definition *d, const char *root, Str *ret_reloadable) {
         static const char *const kinds[] = { "root", "host", "nix" };

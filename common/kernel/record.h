@@ -14,7 +14,7 @@
 #include "common/base/name.h"
 #include "common/kernel/netconfig.h"
 
-#define RECORDS_DIR SPAWNLET_RUN_DIR "/network" /* a directory for each container */
+#define RECORDS_DIR SPAWNLET_NETWORK_DIR
 #define RECORD_OPTIONS "options"
 #define RECORD_NEXT "next"
 
