@@ -44,8 +44,8 @@ static char *fill_in(const char *argument, int number) {
         if (!f)
                 err(EXIT_FAILURE, "open_memstream");
         for (const char *hole; (hole = strstr(argument, "{}")); argument = hole + 2)
-                fprintf(f, "%.*s%i", (int) (hole - argument), argument, number);
-        fputs(argument, f);
+                (void) fprintf(f, "%.*s%i", (int) (hole - argument), argument, number);
+        (void) fputs(argument, f);
         if (fclose(f) != 0)
                 err(EXIT_FAILURE, "fclose");
         return text;

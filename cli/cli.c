@@ -102,9 +102,8 @@ const SearchEntry *cli_find_entry(const Search *s, const char *name, SearchEntry
 
 const char *cli_similar_name(const Search *s, const char *name) {
         _cleanup_free_ char *copy = strdup(name);
-        const char *best = NULL, *wanted = copy;
         unsigned best_distance = 3; /* more is no typing error in names this short */
-        const char *end;
+        const char *best = NULL, *wanted, *end;
 
         if (!copy)
                 return NULL; /* it is only a hint */

@@ -97,7 +97,7 @@ int verb_show(const Cli *cli) {
                 if (is_printed(d, i))
                         continue;
                 if (!first)
-                        putchar('\n');
+                        (void) putchar('\n');
                 show_section(d, i);
                 first = false;
         }
@@ -126,7 +126,7 @@ int verb_cat(const Cli *cli) {
                 }
                 (void) fwrite(text, 1, size, stdout);
                 if (size > 0 && text[size - 1] != '\n')
-                        putchar('\n');
+                        (void) putchar('\n');
         }
 
         return r;

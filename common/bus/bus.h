@@ -170,7 +170,7 @@ typedef struct BusJobs {
  *
  * Return: the number of jobs that did not end as "done"; negative errno.
  */
-int bus_run_jobs(Bus *b, const BusJobs *jobs, char **reterr);
+int bus_run_jobs(Bus *b, const BusJobs *all, char **reterr);
 
 /**
  * bus_systemd_version() - Return: the version of the running systemd, such as 257; 0 if nobody

@@ -41,8 +41,16 @@ class UnitTest:
     seconds: float
     output: str
 
+    @property
+    def passed(self):
+        return self.result in ("OK", "EXPECTEDFAIL")
 
-class _Room:
+    def tail(self):
+        """The end of its output, without what went well."""
+        return "\n".join([line for line in self.output.splitlines() if not line.startswith("PASS ")][-40:])
+
+
+class Room:
     """A build root with the source at /src and a build directory at /build."""
 
     def __init__(self, release, source, variant, options, env):
@@ -77,6 +85,15 @@ class _Room:
                 sandbox.umount(self.root)
                 shutil.rmtree(directory, ignore_errors=True)
 
+    def output(self, *args):
+        """Run a command. Returns its exit code and what it wrote to its standard output."""
+        with open(self.log, "ab") as log:
+            log.write(f"+ {' '.join(args)}\n".encode())
+            log.flush()
+            done = subprocess.run(["chroot", self.root, *args], env=self.env, cwd="/",
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+        return done.returncode, done.stdout.decode(errors="replace")
+
     def run(self, *args, check=True):
         with open(self.log, "ab") as log:
             log.write(f"+ {' '.join(args)}\n".encode())
@@ -93,17 +110,23 @@ class _Room:
         for entry in self.builddir.iterdir():
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
-    def compile(self):
+    def configure(self, *wrapper, anew=False):
+        """Have a configured build directory. Returns whether it was there already."""
         # A change of the options or of the root (other compiler, other headers) starts anew.
         root_stamp = (roots.CACHE / f"debian-{self.release}-build.stamp").read_text()
         stamp = json.dumps([root_stamp, self.options, self.env])
-        if not self.stamp.exists() or self.stamp.read_text() != stamp:
-            self._wipe()
-        kept = self.stamp.exists()
+        if not anew and self.stamp.exists() and self.stamp.read_text() == stamp:
+            # Knows of new files, if what lists them has changed.
+            if self.run("ninja", "-C", "/build", "build.ninja", check=False) == 0:
+                return True
+        self._wipe()
+        self.run(*wrapper, "meson", "setup", "/build", "/src", "--prefix=/usr", "-Dwerror=true", *self.options)
+        self.stamp.write_text(stamp)
+        return False
+
+    def compile(self):
+        kept = self.configure()
         try:
-            if not kept:
-                self.run("meson", "setup", "/build", "/src", "--prefix=/usr", "-Dwerror=true", *self.options)
-                self.stamp.write_text(stamp)
             self.run("meson", "compile", "-C", "/build")
         except BuildError:
             if not kept:
@@ -112,16 +135,44 @@ class _Room:
             self._wipe()
             self.compile()
 
+    def install(self, stage):
+        """Install into the directory stage, which is made."""
+        stage.mkdir()
+        sandbox.bind(stage, self.root / "stage")
+        self.run("meson", "install", "-C", "/build", "--no-rebuild", "--quiet", "--destdir", "/stage")
+        return stage
+
+    def test(self, *args):
+        """Run meson's tests. Returns a list of UnitTest."""
+        for old in self.builddir.glob("meson-logs/testlog*.json"):
+            old.unlink()
+        # The exit code says nothing that the results do not.
+        self.run("meson", "test", "-C", "/build", "--no-rebuild", "--print-errorlogs",
+                 "--logbase", "testlog", *args, check=False)
+        # With a wrapper, its name is a part of the file's.
+        written = sorted(self.builddir.glob("meson-logs/testlog*.json"))
+        tests = []
+        for line in written[0].read_text().splitlines() if written else []:
+            t = json.loads(line)
+            output = (t.get("stdout") or "") + (t.get("stderr") or "")
+            name = t["name"].split(" / ")[-1]  # without project and suite
+            tests.append(UnitTest(name, t["result"], t.get("duration", 0.0), output))
+        if not tests:
+            raise BuildError(f"meson ran no test (log: {self.log})\n"
+                             + "\n".join(self.log.read_text(errors="replace").splitlines()[-20:]))
+        return tests
+
+
+def packaged(release, source):
+    """The room in which spawnlet is built as a packager does it."""
+    return Room(release, source, release, ["--buildtype=debugoptimized"], {})
+
 
 def build(release, source):
     """Build as a packager would, and install into a directory."""
-    room = _Room(release, source, release, ["--buildtype=debugoptimized"], {"DESTDIR": "/stage"})
-    stage = sandbox.WORK / f"stage-{release}"
-    with room.open():
+    with packaged(release, source).open() as room:
         room.compile()
-        stage.mkdir()
-        sandbox.bind(stage, room.root / "stage")
-        room.run("meson", "install", "-C", "/build", "--no-rebuild", "--quiet")
+        stage = room.install(sandbox.WORK / f"stage-{release}")
     return Build(stage, room.builddir)
 
 
@@ -133,20 +184,6 @@ def unit_tests(release, compiler, source):
         "ASAN_OPTIONS": "detect_leaks=1",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     }
-    room = _Room(release, source, f"{release}-{compiler}", options, env)
-    with room.open():
+    with Room(release, source, f"{release}-{compiler}", options, env).open() as room:
         room.compile()
-        results = room.builddir / "meson-logs/testlog.json"
-        results.unlink(missing_ok=True)
-        # The exit code says nothing that the results do not.
-        room.run("meson", "test", "-C", "/build", "--no-rebuild", "--print-errorlogs", check=False)
-        lines = results.read_text().splitlines() if results.exists() else []
-    tests = []
-    for line in lines:
-        t = json.loads(line)
-        output = (t.get("stdout") or "") + (t.get("stderr") or "")
-        tests.append(UnitTest(t["name"], t["result"], t.get("duration", 0.0), output))
-    if not tests:
-        raise BuildError(f"meson ran no test (log: {room.log})\n"
-                         + "\n".join(room.log.read_text(errors="replace").splitlines()[-20:]))
-    return tests
+        return room.test()

@@ -44,6 +44,7 @@ HOST_PACKAGES = [
     "libnl-route-3-200",
     "libpam-systemd",
     "nftables",
+    "polkitd",
     "procps",
     "strace",
     "systemd",
@@ -53,7 +54,8 @@ HOST_PACKAGES = [
 
 BUILD_PACKAGES = {
     "12": ["clang", "libclang-rt-14-dev"],
-    "13": ["clang", "systemd-dev"],
+    # Static analysis and valgrind are the same everywhere: one release has them.
+    "13": ["clang", "clang-tidy", "clang-tools", "cppcheck", "systemd-dev", "valgrind"],
     "sid": ["clang", "systemd-dev"],
 }
 BUILD_PACKAGES_ALL = [

@@ -3,6 +3,8 @@
 
     build/debian-N                            spawnlet builds on this release
     unit/N-COMPILER/NAME                      a unit test, under ASan and UBSan
+    analysis/TOOL                             static analysis, and valgrind
+    analysis/hardening[debian-N]              what is installed has all hardening
     integration/FILE/FUNCTION[debian-N]       a test on a freshly booted host
     integration/FILE/FUNCTION                 a test that takes no host
     vm/FILE/FUNCTION[debian-N]                a test on a freshly booted virtual machine
@@ -21,6 +23,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import analysis
 import build
 import roots
 import sandbox
@@ -141,14 +144,21 @@ class Runner:
             full = f"{name}/{test.name}"
             if not self.wanted(full):
                 continue
-            if test.result in ("OK", "EXPECTEDFAIL"):
+            if test.passed:
                 self.report.ok(full, test.seconds)
             elif test.result == "SKIP":
                 self.report.skip(full, test.output.strip().splitlines()[-1] if test.output.strip() else "no reason given")
             else:
-                lines = [line for line in test.output.splitlines() if not line.startswith("PASS ")]
-                tail = "\n".join(lines[-40:])
-                self.report.fail(full, f"{test.result}\n{tail}")
+                self.report.fail(full, f"{test.result}\n{test.tail()}")
+
+    def analysis(self, name, check, *args):
+        started = time.monotonic()
+        try:
+            check(*args)
+        except analysis.Findings as e:
+            self.report.fail(name, e)
+        else:
+            self.report.ok(name, time.monotonic() - started)
 
     def vms(self, tests):
         """One after the other: a machine has the memory and the processors for one."""
@@ -219,16 +229,21 @@ def main():
     sys.path.append(str(TESTS / "integration"))  # what the scenarios share
     tests = [t for t in discover("integration", releases, releases) if runner.wanted(t[0])]
     vms = [t for t in discover("vm", releases, VM_RELEASES) if runner.wanted(t[0])]
+    analyses = [(f"analysis/{tool}", check, SOURCE) for tool, check in analysis.CHECKS.items()
+                if analysis.RELEASE in releases]
+    analyses += [(f"analysis/hardening[debian-{r}]", analysis.installed, r, SOURCE) for r in releases]
+    analyses = [a for a in analyses if runner.wanted(a[0])]
     builds = [r for r in releases
               if runner.wanted(f"build/debian-{r}") or any(t[2] == r for t in tests + vms)]
     if options.list:
-        for name in [f"build/debian-{r}" for r in builds] + [u[0] + "/*" for u in units] + [t[0] for t in tests + vms]:
+        for name in [f"build/debian-{r}" for r in builds] + [u[0] + "/*" for u in units] + [
+                t[0] for t in analyses + tests + vms]:
             print(name)
         return 0
-    sandbox.enter(lambda: run(runner, options.jobs, builds, units, tests, vms))
+    sandbox.enter(lambda: run(runner, options.jobs, builds, units, analyses, tests, vms))
 
 
-def run(runner, jobs, builds, units, tests, vms):
+def run(runner, jobs, builds, units, analyses, tests, vms):
     started = time.monotonic()
     # First in, first out: by the time that a test waits for its build, that one is running.
     with ThreadPoolExecutor(jobs) as pool:
@@ -237,6 +252,8 @@ def run(runner, jobs, builds, units, tests, vms):
                 runner.guarded, f"build/debian-{release}", runner.build, release)
         for name, release, compiler in units:
             pool.submit(runner.guarded, name, runner.unit, release, compiler)
+        for name, check, *args in analyses:
+            pool.submit(runner.guarded, name, runner.analysis, check, *args)
         for name, function, release in tests:
             pool.submit(runner.guarded, name, runner.integration, function, release, Host)
         pool.submit(runner.vms, vms)
