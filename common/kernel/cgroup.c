@@ -11,23 +11,15 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CGROUP_FILE_MAX (64U * 1024U)
 
+/* More than the kernel gives, proc(5), pid_max; and ten times as much is still a number. */
+#define PID_MAX 10000000
+
 /* Slices nest by the dashes in their names; deeper than this nobody nests them. */
 #define SLICE_DEPTH_MAX 16
 
-/* The path of the process @pid ("self" for this one) in the unified hierarchy. */
-static int cgroup_of(const char *pid, char **ret) {
-        _cleanup_free_ char *text = NULL, *file = NULL;
-        int r;
-
-        r = str_format(&file, "/proc/%s/cgroup", pid);
-        if (r < 0)
-                return r;
-
-        r = file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL);
-        if (r < 0)
-                return r;
-
-        for (char *line = text; *line;) {
+/* The directory of the unified hierarchy's cgroup in the text of /proc/PID/cgroup, cgroups(7). */
+static int parse_cgroup(const char *text, char **ret) {
+        for (const char *line = text; *line;) {
                 size_t n = strcspn(line, "\n");
                 const char *path = str_starts_with(line, "0::");
 
@@ -37,6 +29,17 @@ static int cgroup_of(const char *pid, char **ret) {
         }
 
         return -ENOMEDIUM;
+}
+
+/* The path of the process @pid ("self" for this one) in the unified hierarchy. */
+static int cgroup_of(const char *pid, char **ret) {
+        _cleanup_free_ char *text = NULL, *file = NULL;
+        int r;
+
+        r = str_format(&file, "/proc/%s/cgroup", pid);
+        if (r >= 0)
+                r = file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL);
+        return r < 0 ? r : parse_cgroup(text, ret);
 }
 
 int cgroup_of_own_unit(char **ret) {
@@ -93,20 +96,40 @@ int cgroup_find_unit(const char *unit, char **ret) {
         return find_below(CGROUP_ROOT, unit, SLICE_DEPTH_MAX, ret);
 }
 
+/* Take the next part of a list of processes, a PID on a line.
+ * @pid: the number that the part before ended in the middle of, and this one ends in */
+static void add_pids(CgroupProcesses *p, const char *text, size_t size, pid_t *pid) {
+        for (size_t i = 0; i < size; i++) {
+                if (text[i] >= '0' && text[i] <= '9') {
+                        if (*pid <= PID_MAX / 10)
+                                *pid = *pid * 10 + (text[i] - '0');
+                        continue;
+                }
+                if (p->n < ELEMENTSOF(p->some))
+                        p->some[p->n] = *pid;
+                p->n++;
+                *pid = 0;
+        }
+}
+
 /* The first process of a cgroup. Return: its PID, 0 if there is none, negative errno. */
 static pid_t first_process(const char *path, const char *below) {
         _cleanup_free_ char *file = NULL, *text = NULL;
+        CgroupProcesses processes = {};
+        pid_t pid = 0;
+        size_t size;
         int r;
 
         r = str_format(&file, "%s%s/cgroup.procs", path, below);
         if (r < 0)
                 return r;
 
-        r = file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL);
+        r = file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, &size);
         if (r < 0)
                 return r == -ENOENT || r == -ENODEV ? 0 : r;
 
-        return (pid_t) strtol(text, NULL, 10);
+        add_pids(&processes, text, size, &pid);
+        return processes.some[0];
 }
 
 pid_t cgroup_supervisor(const char *path) {
@@ -130,6 +153,17 @@ int cgroup_open_events(const char *path) {
         return fd < 0 ? -errno : fd;
 }
 
+/* The text of cgroup.events, a "KEY VALUE" on a line. Return: 1 or 0, -EBADMSG. */
+static int parse_populated(const char *text) {
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+                const char *value = str_starts_with(line, "populated ");
+
+                if (value)
+                        return *value == '1';
+        }
+        return -EBADMSG;
+}
+
 int cgroup_is_populated(int events) {
         char text[256];
         ssize_t n;
@@ -138,9 +172,7 @@ int cgroup_is_populated(int events) {
         if (n < 0)
                 return errno == ENODEV ? 0 : -errno; /* removed while it was open */
         text[n] = '\0';
-
-        const char *populated = strstr(text, "populated ");
-        return populated ? populated[strlen("populated ")] == '1' : -EBADMSG;
+        return parse_populated(text);
 }
 
 /* How many cgroups are looked at to count what is in them, and how deep below each other. */
@@ -158,16 +190,7 @@ static int add_processes(int directory, CgroupProcesses *p) {
                 return errno == ENOENT ? 0 : -errno;
 
         while ((n = read(fd, text, sizeof(text))) > 0)
-                for (ssize_t i = 0; i < n; i++) {
-                        if (text[i] >= '0' && text[i] <= '9') {
-                                pid = pid * 10 + (text[i] - '0');
-                                continue;
-                        }
-                        if (p->n < ELEMENTSOF(p->some))
-                                p->some[p->n] = pid;
-                        p->n++;
-                        pid = 0;
-                }
+                add_pids(p, text, (size_t) n, &pid);
 
         /* Removed meanwhile; or threaded, where the processes are listed further up. */
         return n < 0 && errno != ENODEV && errno != EOPNOTSUPP ? -errno : 0;

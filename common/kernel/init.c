@@ -2,6 +2,7 @@
 
 #include "common/kernel/init.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -45,30 +46,46 @@ static const char *status_field(const char *status, const char *name) {
 
 static int status_mask(const char *status, const char *name, uint64_t *ret) {
         const char *value = status_field(status, name);
-        char *end;
+        uint64_t mask;
 
-        if (!value)
+        /* strtoull(3) would pass over the end of the line, and take a sign. */
+        if (!value || !isxdigit((unsigned char) *value))
                 return -EBADMSG;
 
         errno = 0;
-        *ret = strtoull(value, &end, 16);
-        return end == value || errno > 0 ? -EBADMSG : 0;
+        mask = strtoull(value, NULL, 16);
+        if (errno > 0)
+                return -EBADMSG;
+        *ret = mask;
+        return 0;
 }
 
-/* The last of the PIDs that a process has, one for each PID namespace that it is in. */
-static long innermost_pid(const char *status) {
-        const char *value = status_field(status, "NSpid"), *last = NULL;
+/* The PID that @text begins with. Return: it, 0 if there is none. */
+static pid_t pid_at(const char *text) {
+        long pid = *text >= '0' && *text <= '9' ? strtol(text, NULL, 10) : 0;
 
-        if (!value)
-                return -1;
+        return pid > 0 && pid <= INT_MAX ? (pid_t) pid : 0;
+}
 
-        for (const char *p = value; *p && *p != '\n';) {
-                p += strspn(p, "\t ");
-                last = p;
+/* The last of the PIDs that a process has, one for each PID namespace that it is in; 0 if unknown. */
+static pid_t innermost_pid(const char *status) {
+        const char *p = status_field(status, "NSpid");
+        pid_t last = 0;
+
+        while (p && *p && *p != '\n') {
+                last = pid_at(p);
                 p += strcspn(p, "\t \n");
+                p += strspn(p, "\t ");
         }
 
-        return last ? strtol(last, NULL, 10) : -1;
+        return last;
+}
+
+/* Whether a status is that of a child of @parent that is PID 1 inside. */
+static bool status_is_init_of(const char *status, pid_t parent) {
+        const char *ppid = status_field(status, "PPid");
+
+        return ppid && pid_at(ppid) == parent && innermost_pid(status) == 1;
 }
 
 /* Return: 1 if @pid is a child of @parent that is PID 1 inside, 0 if not, negative errno. */
@@ -77,11 +94,20 @@ static int is_init_of(pid_t pid, pid_t parent) {
         int r;
 
         r = read_proc(pid, "status", &status);
-        if (r < 0)
-                return r == -ESRCH ? 0 : r;
+        return r < 0 ? (r == -ESRCH ? 0 : r) : status_is_init_of(status, parent);
+}
 
-        const char *ppid = status_field(status, "PPid");
-        return ppid && strtol(ppid, NULL, 10) == parent && innermost_pid(status) == 1;
+/* The next of the PIDs in a list of children, which *p moves past. Return: it, 0 at the end. */
+static pid_t next_child(const char **p) {
+        pid_t pid;
+
+        do {
+                *p += strspn(*p, " \n");
+                pid = pid_at(*p);
+                *p += strcspn(*p, " \n");
+        } while (pid == 0 && **p);
+
+        return pid;
 }
 
 int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd) {
@@ -94,12 +120,11 @@ int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd) {
         if (r < 0)
                 return r;
 
-        for (char *p = children; *p;) {
-                pid_t pid = (pid_t) strtol(p, &p, 10);
-                p += strspn(p, " \n");
+        const char *p = children;
+        for (pid_t pid; (pid = next_child(&p)) > 0;) {
+                _cleanup_close_ int pidfd = pidfd_open(pid, 0);
 
-                _cleanup_close_ int pidfd = pid > 0 ? pidfd_open(pid, 0) : -EBADF;
-                if (pid <= 0 || (pidfd < 0 && errno == ESRCH))
+                if (pidfd < 0 && errno == ESRCH)
                         continue;
                 if (pidfd < 0)
                         return -errno;
@@ -118,17 +143,9 @@ int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd) {
         return 0;
 }
 
-int init_options(pid_t main_pid, InitOptions *ret) {
-        _cleanup_free_ char *arguments = NULL;
+/* @arguments: a command line as /proc/PID/cmdline has it, with one more NUL behind it */
+static int parse_options(const char *arguments, size_t size, InitOptions *ret) {
         InitOptions options = {};
-        char path[64];
-        size_t size;
-        int r;
-
-        (void) snprintf(path, sizeof(path), "/proc/%i/cmdline", (int) main_pid);
-        r = file_read(AT_FDCWD, path, COMMAND_LINE_MAX, &arguments, &size);
-        if (r < 0)
-                return r == -ENOENT ? -ESRCH : r;
 
         for (const char *p = arguments; p < arguments + size; p += strlen(p) + 1) {
                 const char *signal = str_starts_with(p, "--kill-signal=");
@@ -148,22 +165,60 @@ int init_options(pid_t main_pid, InitOptions *ret) {
         return 0;
 }
 
-int init_process_name(pid_t pid, char ret[static PROCESS_NAME_MAX]) {
-        _cleanup_free_ char *text = NULL;
+int init_options(pid_t main_pid, InitOptions *ret) {
+        _cleanup_free_ char *arguments = NULL;
+        char path[64];
+        size_t size;
         int r;
 
-        r = read_proc(pid, "comm", &text);
+        (void) snprintf(path, sizeof(path), "/proc/%i/cmdline", (int) main_pid);
+        r = file_read(AT_FDCWD, path, COMMAND_LINE_MAX, &arguments, &size);
         if (r < 0)
-                return r;
+                return r == -ENOENT ? -ESRCH : r;
+        return parse_options(arguments, size, ret);
+}
 
+/* Make of a line of /proc/PID/comm, which the process chooses, what is fit to be shown. */
+static void clean_name(const char *text, char ret[static PROCESS_NAME_MAX]) {
         size_t n = strlen(text);
+
         if (n > 0 && text[n - 1] == '\n')
                 n--;
         n = MIN(n, (size_t) PROCESS_NAME_MAX - 1);
         for (size_t i = 0; i < n; i++)
                 ret[i] = (char) (text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
         ret[n] = '\0';
+}
+
+int init_process_name(pid_t pid, char ret[static PROCESS_NAME_MAX]) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_proc(pid, "comm", &text);
+        if (r >= 0)
+                clean_name(text, ret);
+        return r;
+}
+
+/* The 22nd field of /proc/PID/stat, proc(5). The second is the process's name in parentheses, which may have any
+ * character. */
+static int parse_start_time(const char *stat, uint64_t *ret) {
+        const char *p = strrchr(stat, ')');
+
+        for (unsigned field = 2; p && field < 22; field++)
+                p = strchr(p + 1, ' ');
+        if (!p || p[1] < '0' || p[1] > '9')
+                return -EBADMSG;
+        *ret = strtoull(p + 1, NULL, 10);
         return 0;
+}
+
+int init_start_time(pid_t pid, uint64_t *ret) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_proc(pid, "stat", &text);
+        return r < 0 ? r : parse_start_time(text, ret);
 }
 
 /*
@@ -178,8 +233,19 @@ static bool waits_for_signals(pid_t pid) {
                 strtol(text, NULL, 10) == SYS_rt_sigtimedwait;
 }
 
-/* The name of the file that a process was executed from, "" if it is not to be had. proc(5) says
- * what is behind it when the file was replaced meanwhile, as by an upgrade. */
+/* The last part of what the link /proc/PID/exe leads to. proc(5) says what is behind it when the file was
+ * replaced meanwhile, as by an upgrade. */
+static void executable_name(char *target, char *ret, size_t size) {
+        const char *deleted = str_ends_with(target, " (deleted)");
+
+        if (deleted)
+                target[deleted - target] = '\0';
+
+        const char *slash = strrchr(target, '/');
+        (void) snprintf(ret, size, "%.*s", (int) size - 1, slash ? slash + 1 : target);
+}
+
+/* The name of the file that a process was executed from, "" if it is not to be had. */
 static void read_executable(pid_t pid, char *ret, size_t size) {
         char path[32], target[PATH_MAX];
         ssize_t n;
@@ -190,13 +256,7 @@ static void read_executable(pid_t pid, char *ret, size_t size) {
         if (n < 0)
                 return;
         target[n] = '\0';
-
-        const char *deleted = str_ends_with(target, " (deleted)");
-        if (deleted)
-                target[deleted - target] = '\0';
-
-        const char *slash = strrchr(target, '/');
-        (void) snprintf(ret, size, "%.*s", (int) size - 1, slash ? slash + 1 : target);
+        executable_name(target, ret, size);
 }
 
 /* Whether two processes run the same file. The links in /proc lead to the file itself, not to
@@ -218,6 +278,20 @@ static bool is_in(uint64_t mask, int signal) {
         return (mask & (UINT64_C(1) << (signal - 1))) != 0;
 }
 
+/* The signals of /proc/PID/status. */
+static int parse_signals(const char *status, InitState *state) {
+        int r;
+
+        r = status_mask(status, "SigBlk", &state->blocked);
+        if (r >= 0)
+                r = status_mask(status, "SigCgt", &state->caught);
+        if (r >= 0)
+                r = status_mask(status, "SigIgn", &state->ignored);
+        /* Who blocks signals to take them leaves out those of the processor's. */
+        state->blocks_all = is_in(state->blocked, SIGSEGV);
+        return r;
+}
+
 int init_look(pid_t pid, pid_t main_pid, InitState *ret) {
         _cleanup_free_ char *status = NULL;
         InitState state = {};
@@ -229,18 +303,12 @@ int init_look(pid_t pid, pid_t main_pid, InitState *ret) {
 
         r = read_proc(pid, "status", &status);
         if (r >= 0)
-                r = status_mask(status, "SigBlk", &state.blocked);
-        if (r >= 0)
-                r = status_mask(status, "SigCgt", &state.caught);
-        if (r >= 0)
-                r = status_mask(status, "SigIgn", &state.ignored);
+                r = parse_signals(status, &state);
         if (r >= 0)
                 r = init_process_name(pid, state.name);
         if (r < 0)
                 return r;
 
-        /* Who blocks signals to take them leaves out those of the processor's. */
-        state.blocks_all = is_in(state.blocked, SIGSEGV);
         read_executable(pid, state.executable, sizeof(state.executable));
         *ret = state;
         return 0;

@@ -46,6 +46,13 @@ int init_options(pid_t main_pid, InitOptions *ret);
  */
 int init_process_name(pid_t pid, char ret[static PROCESS_NAME_MAX]);
 
+/**
+ * init_start_time() - when a process was started, in clock ticks after the boot of the host
+ *
+ * Return: 0; -ESRCH if the process is gone; other negative errno.
+ */
+int init_start_time(pid_t pid, uint64_t *ret);
+
 /* What is known of a running init. Masks have bit N - 1 for signal N. */
 typedef struct InitState {
         bool executed;    /* it is a program of the container, and no more a part of nspawn */

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#define ALTERNATIVE_NAME_MAX 128 /* ALTIFNAMSIZ of linux/if.h, which net/if.h does not go with */
+
 static void put(struct nl_msg *m, int attribute, const void *data, size_t size) {
         /* The messages have a page; an attribute that does not fit cannot happen. */
         if (m && nla_put(m, attribute, (int) size, data) < 0)
@@ -55,6 +57,13 @@ static void read_kind(struct nlattr *info, char ret[static LINK_KIND_MAX]) {
                 (void) nla_strlcpy(ret, kind, LINK_KIND_MAX);
 }
 
+/* What is read of them must be there. */
+static const struct nla_policy link_policy[IFLA_MAX + 1] = {
+        [IFLA_MTU] = { .minlen = sizeof(uint32_t) },
+        [IFLA_MASTER] = { .minlen = sizeof(uint32_t) },
+        [IFLA_LINK] = { .minlen = sizeof(uint32_t) },
+};
+
 static int read_link(struct nlmsghdr *answer, void *userdata) {
         const struct ifinfomsg *header = nlmsg_data(answer);
         struct nlattr *attributes[IFLA_MAX + 1];
@@ -62,7 +71,7 @@ static int read_link(struct nlmsghdr *answer, void *userdata) {
 
         if (answer->nlmsg_type != RTM_NEWLINK)
                 return 0;
-        if (nlmsg_parse(answer, sizeof(*header), attributes, IFLA_MAX, NULL) < 0)
+        if (nlmsg_parse(answer, sizeof(*header), attributes, IFLA_MAX, link_policy) < 0)
                 return -EBADMSG;
 
         *link = (Link){ .index = header->ifi_index, .flags = header->ifi_flags };
@@ -80,13 +89,28 @@ static int read_link(struct nlmsghdr *answer, void *userdata) {
         return 0;
 }
 
+/* The answer to the one request in the batch. */
+static int query_link(Netlink *n, Link *ret) {
+        Link link = {};
+        int r;
+
+        r = netlink_query(n, read_link, &link, NULL);
+        if (r < 0)
+                return r;
+        if (link.index <= 0)
+                return -EBADMSG;
+
+        *ret = link;
+        return 0;
+}
+
 int link_find(Netlink *n, const char *name, Link *ret) {
         const struct ifinfomsg header = {};
 
         /* This attribute takes names of either sort; the other one only short ones. */
         put_string(netlink_add(n, RTM_GETLINK, 0, &header, sizeof(header), "find '%s'", name),
                 IFLA_ALT_IFNAME, name);
-        return netlink_query(n, read_link, ret, NULL);
+        return query_link(n, ret);
 }
 
 int link_index(const Netlink *n, const char *name) {
@@ -102,7 +126,7 @@ int link_find_index(Netlink *n, int index, Link *ret) {
         const struct ifinfomsg header = { .ifi_index = index };
 
         (void) netlink_add(n, RTM_GETLINK, 0, &header, sizeof(header), "find interface %i", index);
-        return netlink_query(n, read_link, ret, NULL);
+        return query_link(n, ret);
 }
 
 int link_find_own(Netlink *n, const LinkIdentity *identity, Link *ret) {
@@ -254,13 +278,31 @@ void link_delete_name(Netlink *n, int index, const char *name) {
         netlink_tolerate(n, ENOENT);
 }
 
+/* Whether an attribute is an alternative name, as it may be sent to the kernel again. */
+static bool is_alternative_name(const struct nlattr *a) {
+        size_t n = (size_t) nla_len(a);
+
+        return nla_type(a) == IFLA_ALT_IFNAME && n > 1 && n <= ALTERNATIVE_NAME_MAX &&
+                strnlen(nla_data(a), n) == n - 1;
+}
+
 static int copy_names(struct nlmsghdr *answer, void *userdata) {
+        static const char padding[NLA_ALIGNTO];
+        struct nlattr *a;
+        int left;
+
         struct nlattr *list = answer->nlmsg_type == RTM_NEWLINK
                 ? nlmsg_find_attr(answer, sizeof(struct ifinfomsg), IFLA_PROP_LIST)
                 : NULL;
 
-        if (list)
-                str_append_n(userdata, nla_data(list), (size_t) nla_len(list));
+        if (!list)
+                return 0;
+        nla_for_each_nested(a, list, left) {
+                if (!is_alternative_name(a))
+                        continue;
+                str_append_n(userdata, (const char *) a, a->nla_len);
+                str_append_n(userdata, padding, (size_t) NLA_ALIGN(a->nla_len) - a->nla_len);
+        }
         return 0;
 }
 

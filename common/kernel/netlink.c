@@ -5,11 +5,13 @@
 #include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/base/str.h"
 
 #define ANSWER_MAX (96 * 1024)
+#define ERRNO_MAX 4095 /* MAX_ERRNO of linux/err.h */
 
 typedef struct Request {
         struct nl_msg *message;
@@ -79,6 +81,13 @@ int netlink_new(Netlink **ret) {
         nl_socket_disable_auto_ack(n->socket); /* see send_batch() */
 
         int fd = nl_socket_get_fd(n->socket);
+        const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
+        /* In the container's namespace its root may write to this socket, too: then it would answer in
+         * the kernel's place, or fill the buffer. To a connected one only its peer may. What came
+         * before is found by its sender, see receive(). */
+        if (connect(fd, (const struct sockaddr *) &kernel, sizeof(kernel)) < 0)
+                return -errno;
 
         /* Errors with the kernel's own words, and without a copy of the request. */
         if (setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) < 0 ||
@@ -161,19 +170,32 @@ static int copy_reason(struct nlmsghdr *h, Reply *reply) {
                     : 0;
 }
 
+/* The error in the message that ends an answer; a list has it in NLMSG_DONE. Return: it or 0, as a negative
+ * errno in *ret; -EBADMSG if the message is not whole. */
+static int read_error(struct nlmsghdr *h, int *ret) {
+        int size = h->nlmsg_type == NLMSG_ERROR ? (int) sizeof(struct nlmsgerr) : (int) sizeof(int);
+
+        *ret = 0;
+        if (nlmsg_datalen(h) < size)
+                return h->nlmsg_type == NLMSG_ERROR ? -EBADMSG : 0;
+        memcpy(ret, nlmsg_data(h), sizeof(*ret)); /* both begin with it */
+        return *ret > 0 || *ret < -ERRNO_MAX ? -EBADMSG : 0;
+}
+
 static int read_message(const Netlink *n, struct nlmsghdr *h, Reply *reply) {
         size_t request = h->nlmsg_seq - reply->first_sequence;
-        int error = 0;
+        int error, r;
 
         if (request >= n->n_requests)
                 return 0;
         if (h->nlmsg_flags & NLM_F_DUMP_INTR)
                 reply->interrupted = true;
-        if (h->nlmsg_type == NLMSG_ERROR)
-                error = ((const struct nlmsgerr *) nlmsg_data(h))->error;
-        else if (h->nlmsg_type != NLMSG_DONE)
+        if (h->nlmsg_type != NLMSG_ERROR && h->nlmsg_type != NLMSG_DONE)
                 return reply->handler ? reply->handler(h, reply->userdata) : 0;
 
+        r = read_error(h, &error);
+        if (r < 0)
+                return r;
         reply->is_complete = request == n->n_requests - 1;
         const int *tolerated = n->requests[request].tolerated;
         if (error == 0 || reply->error != 0 || error == -tolerated[0] || error == -tolerated[1])
@@ -193,6 +215,8 @@ static int receive(const Netlink *n, Reply *reply) {
                 int size = nl_recv(n->socket, &from, &buffer, NULL);
                 if (size <= 0)
                         return errno > 0 ? -errno : -EIO;
+                if (from.nl_pid != 0)
+                        continue; /* not the kernel */
 
                 for (struct nlmsghdr *h = (void *) buffer; nlmsg_ok(h, size);
                         h = nlmsg_next(h, &size)) {

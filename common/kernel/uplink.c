@@ -44,23 +44,27 @@ static int collect_address(struct nlmsghdr *answer, void *userdata) {
         Collection *c = userdata;
 
         /* Neither what a daemon will ask for again nor what the kernel makes by itself. */
-        if (answer->nlmsg_type == RTM_NEWADDR && (int) a->ifa_index == c->index &&
-                (a->ifa_flags & IFA_F_PERMANENT) &&
+        if (answer->nlmsg_type == RTM_NEWADDR && nlmsg_valid_hdr(answer, sizeof(*a)) &&
+                (int) a->ifa_index == c->index && (a->ifa_flags & IFA_F_PERMANENT) &&
                 !(a->ifa_family == AF_INET6 && a->ifa_scope == RT_SCOPE_LINK))
                 str_append_n(c->messages, (const char *) answer, NLMSG_ALIGN(answer->nlmsg_len));
         return 0;
 }
+
+static const struct nla_policy route_policy[RTA_MAX + 1] = {
+        [RTA_OIF] = { .minlen = sizeof(uint32_t) },
+};
 
 static int collect_route(struct nlmsghdr *answer, void *userdata) {
         const struct rtmsg *route = nlmsg_data(answer);
         struct nlattr *attributes[RTA_MAX + 1];
         Collection *c = userdata;
 
-        if (answer->nlmsg_type != RTM_NEWROUTE || (route->rtm_flags & RTM_F_CLONED) ||
-                route->rtm_table == RT_TABLE_LOCAL || route->rtm_protocol == RTPROT_KERNEL ||
-                route->rtm_protocol == RTPROT_RA)
+        if (answer->nlmsg_type != RTM_NEWROUTE || !nlmsg_valid_hdr(answer, sizeof(*route)) ||
+                (route->rtm_flags & RTM_F_CLONED) || route->rtm_table == RT_TABLE_LOCAL ||
+                route->rtm_protocol == RTPROT_KERNEL || route->rtm_protocol == RTPROT_RA)
                 return 0;
-        if (nlmsg_parse(answer, sizeof(*route), attributes, RTA_MAX, NULL) < 0)
+        if (nlmsg_parse(answer, sizeof(*route), attributes, RTA_MAX, route_policy) < 0)
                 return -EBADMSG;
 
         if (attributes[RTA_OIF] && (int) nla_get_u32(attributes[RTA_OIF]) == c->index)
@@ -143,6 +147,8 @@ static int read_saved(const Record *record, const Uplink *u, Saved *ret) {
                 return -EBADMSG;
 
         memcpy(&ret->link, data, sizeof(ret->link));
+        ret->link.name[sizeof(ret->link.name) - 1] = '\0';
+        ret->link.kind[sizeof(ret->link.kind) - 1] = '\0';
         ret->messages = data + sizeof(ret->link);
         ret->size = size - sizeof(ret->link);
         ret->data = TAKE_PTR(data);
@@ -216,8 +222,28 @@ bool uplink_is_given(const Ends *ends, const Record *record, const Uplink *u) {
                 link_index(ends->host, u->host) < 0;
 }
 
+/* What is saved of an interface. */
+static const struct {
+        uint16_t type;
+        int header_size;
+        const char *what;
+} kinds[] = {
+        { RTM_NEWLINKPROP, sizeof(struct ifinfomsg), "names" },
+        { RTM_NEWADDR, sizeof(struct ifaddrmsg), "address" },
+        { RTM_NEWROUTE, sizeof(struct rtmsg), "route" },
+};
+
+/* Return: what a saved message is about, NULL if it is none. */
+static const char *saved_kind(const struct nlmsghdr *h) {
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (h->nlmsg_type == kinds[i].type && nlmsg_valid_hdr(h, kinds[i].header_size))
+                        return kinds[i].what;
+        return NULL;
+}
+
 /* The index of the interface is in its header for an address, and an attribute for a route. */
-static void restore_message(Netlink *n, const char *name, struct nlmsghdr *h, int index) {
+static void restore_message(
+        Netlink *n, const char *name, struct nlmsghdr *h, const char *what, int index) {
         if (h->nlmsg_type == RTM_NEWLINKPROP) {
                 struct ifinfomsg *link = nlmsg_data(h);
 
@@ -231,16 +257,13 @@ static void restore_message(Netlink *n, const char *name, struct nlmsghdr *h, in
                 struct nlattr *oif = nlmsg_find_attr(h, sizeof(*route), RTA_OIF);
 
                 route->rtm_flags &= RTNH_F_ONLINK; /* the others are the kernel's to tell */
-                if (oif)
+                if (oif && nla_len(oif) >= (int) sizeof(uint32_t))
                         memcpy(nla_data(oif), &(uint32_t){ (uint32_t) index }, sizeof(uint32_t));
         }
 
         (void) netlink_add(n, h->nlmsg_type,
                 NLM_F_CREATE | NLM_F_EXCL | (h->nlmsg_type == RTM_NEWLINKPROP ? NLM_F_APPEND : 0),
-                nlmsg_data(h), (size_t) nlmsg_datalen(h), "give '%s' its %s again", name,
-                h->nlmsg_type == RTM_NEWADDR            ? "address"
-                        : h->nlmsg_type == RTM_NEWROUTE ? "route"
-                                                        : "names");
+                nlmsg_data(h), (size_t) nlmsg_datalen(h), "give '%s' its %s again", name, what);
         netlink_tolerate(n, EEXIST);
 }
 
@@ -273,9 +296,11 @@ static int restore(const Ends *ends, const Saved *saved, const Link *link, char 
                 struct nlmsghdr *h = (void *) saved->messages;
 
                 for (int left = (int) saved->size; nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
-                        if (has_gateway(h) != (pass == 1))
+                        const char *what = saved_kind(h);
+
+                        if (!what || has_gateway(h) != (pass == 1))
                                 continue;
-                        restore_message(ends->host, name, h, index);
+                        restore_message(ends->host, name, h, what, index);
 
                         int q = netlink_run(ends->host, reterr);
                         r = r < 0 ? r : q;
@@ -330,7 +355,8 @@ static int move_out(const Ends *ends, const Saved *saved, const Link *link,
         for (size_t i = 0; i < ELEMENTSOF(attempts); i++) {
                 free(*reterr);
                 *reterr = NULL;
-                link_set_up(ends->container, link->index, link->name, false);
+                /* What it is called inside is not ours to repeat. */
+                link_set_up(ends->container, link->index, saved->link.name, false);
                 link_move(ends->container, link->index, saved->link.name, ends->host_namespace,
                         attempts[i].name, attempts[i].index);
                 r = netlink_run(ends->container, reterr);

@@ -18,8 +18,6 @@
 
 #define BIT(signal) (UINT64_C(1) << ((signal) -1))
 
-extern char **environ;
-
 /* An init that has been executed, and blocks @blocked. */
 static InitState state_of(const char *executable, const char *name, uint64_t blocked) {
         InitState s = { .executed = true, .blocked = blocked };
@@ -163,6 +161,7 @@ static _Noreturn void be_looked_at(int fd) {
 
 static void test_look(void **state) {
         char name[PROCESS_NAME_MAX], c;
+        uint64_t before, after;
         int fds[2];
         InitState s;
 
@@ -184,11 +183,15 @@ static void test_look(void **state) {
         assert_true(s.ignored & BIT(SIGHUP));
         assert_string_equal(s.executable, "test-init");
         assert_string_equal(s.name, "a?b?c??,d");
+        assert_int_equal(init_start_time(getpid(), &before), 0);
+        assert_int_equal(init_start_time(pid, &after), 0);
+        assert_true(before > 0 && after >= before);
 
         assert_int_equal(kill(pid, SIGKILL), 0);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         assert_int_equal(init_look(pid, getpid(), &s), -ESRCH);
         assert_int_equal(init_process_name(pid, name), -ESRCH);
+        assert_int_equal(init_start_time(pid, &after), -ESRCH);
         (void) close(fds[0]);
         (void) close(fds[1]);
 }

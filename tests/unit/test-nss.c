@@ -6,7 +6,8 @@
  * The module is part of this program, with directories that each test has for itself. Every
  * question goes through begin() and end(), which check what has to hold whatever the answer
  * is: errno stays, and *errnop and *h_errnop are written when, and only when, they have to
- * be. Every test ends with as many open files as it began with.
+ * be. Every test ends with as many open files as it began with, and in time: one that waits is
+ * ended by SIGALRM.
  */
 
 #include <limits.h>
@@ -17,6 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -24,6 +28,9 @@ static char hosts_dir[PATH_MAX], outer_dir[PATH_MAX]; /* of the host, as a conta
 
 #define HOSTS_DIRECTORIES hosts_dir, outer_dir
 #include "../../nss/nss-spawnlet.c"
+
+/* A lookup takes less than a millisecond, but for a directory with many files. */
+#define TEST_SECONDS 60U
 
 #define UNTOUCHED 4242 /* neither an errno nor an h_errno */
 #define NAME_OF_60 "a23456789-123456789-123456789-123456789-123456789-123456789x"
@@ -56,6 +63,7 @@ static int setup(void **state) {
         assert_non_null(mkdtemp(hosts_dir));
         outer_dir[0] = '\0'; /* there is none on a host */
         *state = (void *) (uintptr_t) count_open_files();
+        (void) alarm(TEST_SECONDS);
         return 0;
 }
 
@@ -602,6 +610,130 @@ static void test_not_regular_files(void **state) {
         assert_reverse("10.90.0.3", AF_INET, NULL);
 }
 
+/* What a container's root could put into its own /run/spawnlet/hosts, where sshd inside looks. */
+static void test_devices(void **state) {
+        const struct {
+                const char *name;
+                mode_t mode;
+                dev_t device;
+        } nodes[] = {
+                { "zero", S_IFCHR, makedev(1, 5) },
+                { "random", S_IFCHR, makedev(1, 8) },
+                { "tty", S_IFCHR, makedev(5, 0) },
+                { "terminal", S_IFCHR, makedev(4, 64) }, /* a serial line waits for its carrier */
+                { "loop", S_IFBLK, makedev(7, 0) },
+                { "nothing", S_IFCHR, makedev(0, 0) },
+        };
+        char path[PATH_MAX], host_name[64];
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(nodes); i++) {
+                path_in_hosts(nodes[i].name, path);
+                if (mknod(path, nodes[i].mode | 0666, nodes[i].device) < 0)
+                        continue; /* that takes CAP_MKNOD */
+                (void) snprintf(host_name, sizeof(host_name), "%s.containers", nodes[i].name);
+                assert_nothing_found(host_name, HOST_NOT_FOUND);
+        }
+        assert_reverse("10.90.0.2", AF_INET, NULL);
+}
+
+static void test_socket(void **state) {
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        (void) state;
+        assert_true(fd >= 0);
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%.64s/socket", hosts_dir);
+        assert_int_equal(bind(fd, (const struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        assert_nothing_found("socket.containers", HOST_NOT_FOUND);
+        assert_reverse("10.90.0.2", AF_INET, NULL);
+}
+
+/* To open such a file waits until who has the lease gives it back, or 45 s: fcntl(2), "Leases". */
+static void test_lease(void **state) {
+        char path[PATH_MAX];
+
+        (void) state;
+        write_text("web", "10.90.0.2\n");
+        path_in_hosts("web", path);
+
+        _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        (void) signal(SIGIO, SIG_IGN);
+        if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+                skip(); /* not every file system has them */
+        assert_nothing_found("web.containers", HOST_NOT_FOUND);
+        assert_reverse("10.90.0.2", AF_INET, NULL);
+
+        assert_int_equal(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+        assert_resolves("web.containers", AF_INET, "web.containers 10.90.0.2");
+}
+
+static void test_huge_file(void **state) {
+        char path[PATH_MAX];
+
+        (void) state;
+        write_text("web", "10.90.0.2\n");
+        path_in_hosts("web", path);
+        assert_int_equal(truncate(path, (off_t) 1 << 40), 0); /* no bytes of that are on the disk */
+        assert_nothing_found("web.containers", HOST_NOT_FOUND);
+        assert_reverse("10.90.0.2", AF_INET, NULL);
+}
+
+/* Write files over and over, in all the ways that no helper of ours would, until killed. */
+static _Noreturn void write_for_ever(void) {
+        static const char address[] = "10.90.0.2\n";
+        char path[PATH_MAX], other[PATH_MAX];
+
+        path_in_hosts("web", path);
+        path_in_hosts("Web", other);
+        for (unsigned i = 0;; i++) {
+                int fd = open(
+                        path, O_WRONLY | O_CREAT | O_CLOEXEC | (i % 64 ? O_APPEND : O_TRUNC), 0644);
+
+                /* In pieces: a reader sees half of an address. */
+                for (size_t k = 0; k < sizeof(address) - 1; k += 3)
+                        (void) !write(fd, address + k, MIN((size_t) 3, sizeof(address) - 1 - k));
+                (void) close(fd);
+                if (i % 16 == 0)
+                        (void) rename(path, other);
+                if (i % 48 == 0 && mkfifo(path, 0600) == 0)
+                        (void) unlink(path);
+                (void) unlink(other);
+        }
+}
+
+/* Whatever is read meanwhile, it is an address that stands there, or nothing. */
+static void test_changing_files(void **state) {
+        bool found = false;
+        pid_t pid;
+        Answer a;
+
+        (void) state;
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                write_for_ever();
+
+        for (unsigned i = 0; i < 20000 || !found; i++) {
+                ask_name4("web.containers", a.buffer, sizeof(a.buffer), &a);
+                assert_true(a.status == NSS_STATUS_SUCCESS || a.status == NSS_STATUS_NOTFOUND);
+                for (const struct gaih_addrtuple *t = a.tuples; t; t = t->next) {
+                        char text[INET6_ADDRSTRLEN];
+
+                        assert_non_null(inet_ntop(t->family, t->addr, text, sizeof(text)));
+                        assert_string_equal(text, "10.90.0.2");
+                        found = true;
+                }
+                ask_address("\x0a\x5a\x00\x02", 4, AF_INET, a.buffer, sizeof(a.buffer), &a);
+                assert_true(a.status == NSS_STATUS_SUCCESS || a.status == NSS_STATUS_NOTFOUND);
+        }
+
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_no_directory(void **state) {
         size_t n = strlen(hosts_dir);
 
@@ -849,6 +981,11 @@ int main(void) {
                 TEST(test_number_of_addresses),
                 TEST(test_longest_addresses_fit),
                 TEST(test_not_regular_files),
+                TEST(test_devices),
+                TEST(test_socket),
+                TEST(test_lease),
+                TEST(test_huge_file),
+                TEST(test_changing_files),
                 TEST(test_no_directory),
                 TEST(test_siblings),
                 TEST(test_siblings_alone),
