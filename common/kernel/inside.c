@@ -3,6 +3,7 @@
 #include "common/kernel/inside.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "common/base/clock.h"
+#include "common/kernel/confine.h"
 #include "common/kernel/namespace.h"
 
 /* Where commands are, also on NixOS. */
@@ -97,7 +99,8 @@ static void execute(const InsideCommand *c) {
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
 
-        (void) execvpe(c->argv[0], c->argv, environment);
+        environ = environment; /* execvpe(3) would look at the PATH that we have */
+        (void) execvp(c->argv[0], c->argv);
         r = errno;
         (void) snprintf(action, sizeof(action), "run '%s' in the container", c->argv[0]);
         fail(c, r, action);
@@ -157,6 +160,28 @@ static int wait_for_group(pid_t child, const sigset_t *signals, uint64_t deadlin
         return status;
 }
 
+/*
+ * Close what the command does not get. From the fork to execve(2) the child is seen inside, and root there
+ * may take its descriptors, pidfd_getfd(2): among them may be one of systemd-nspawn.
+ */
+static void close_others(const InsideCommand *c) {
+        const int kept[] = { c->stdio[0], c->stdio[1], c->stdio[2], c->terminal };
+
+        for (int from = STDERR_FILENO + 1;;) {
+                int next = INT_MAX;
+
+                for (size_t i = 0; i < ELEMENTSOF(kept); i++)
+                        if (kept[i] >= from)
+                                next = MIN(next, kept[i]);
+                if (next > from) /* at worst they stay open */
+                        (void) close_range(
+                                (unsigned) from, next == INT_MAX ? ~0U : (unsigned) next - 1, 0);
+                if (next == INT_MAX)
+                        return;
+                from = next + 1;
+        }
+}
+
 /* The process that waits. Does not return. */
 static void wait_inside(const InsideCommand *c, pid_t caller) {
         uint64_t deadline = after_usec(c->timeout_usec);
@@ -174,6 +199,8 @@ static void wait_inside(const InsideCommand *c, pid_t caller) {
         }
 
         r = namespace_enter(c->init, c->init_pidfd);
+        if (r >= 0)
+                r = confine_inside();
         if (r < 0) {
                 if (c->on_failure)
                         c->on_failure(-r, "enter the container");
@@ -184,6 +211,7 @@ static void wait_inside(const InsideCommand *c, pid_t caller) {
         if (c->is_group && getppid() != caller) /* gone before that */
                 _exit(INSIDE_CANNOT_EXECUTE);
 
+        close_others(c);
         pid_t child = fork();
         if (child == 0)
                 execute(c);
