@@ -21,9 +21,33 @@ void diags_done(Diags *d) {
         *d = (Diags){};
 }
 
+/* Also where the key has a typing error, for which nothing but the hint may know what was meant. */
+static bool is_secret(const Place *place, const char *hint) {
+        if (!place->key || !place->value || strcmp(place->key, "LoadCredential") == 0)
+                return false;
+        return strcasestr(place->key, "cred") || (hint && strstr(hint, "SetCredential"));
+}
+
+/* Of ID:VALUE, the ID. */
+static int conceal(char **value) {
+        char *colon = strchr(*value, ':'), *concealed;
+        int r;
+
+        (colon ? colon + 1 : *value)[0] = '\0';
+        r = str_join(&concealed, *value, "...");
+        if (r < 0)
+                return r;
+        free(*value);
+        *value = concealed;
+        return 0;
+}
+
 int diags_add(Diags *d, Severity severity, const Place *place, const char *hint, const char *format,
         ...) {
-        Diag new = { .severity = severity, .line = place->line, .column = place->column };
+        Diag new = { .severity = severity,
+                .line = place->line,
+                .column = place->column,
+                .is_secret = is_secret(place, hint) };
         _cleanup_free_ char *text = NULL;
         va_list ap;
 
@@ -44,7 +68,8 @@ int diags_add(Diags *d, Severity severity, const Place *place, const char *hint,
                 str_replace(&new.section, place->section) < 0 ||
                 str_replace(&new.key, place->key) < 0 ||
                 str_replace(&new.value, place->value) < 0 || str_replace(&new.message, text) < 0 ||
-                str_replace(&new.hint, hint) < 0) {
+                str_replace(&new.hint, hint) < 0 ||
+                (is_secret(place, hint) && conceal(&new.value) < 0)) {
                 diag_done(&new);
                 return -ENOMEM;
         }

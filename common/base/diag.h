@@ -30,7 +30,8 @@ typedef struct Diag {
         unsigned column;
         char *section;
         char *key;
-        char *value;
+        char *value; /* of a credential, not the secret part */
+        bool is_secret;
         char *message;
         char *hint; /* what to do about it, or NULL */
 } Diag;
@@ -50,6 +51,9 @@ void diags_done(Diags *d);
  * @place: where; all strings in it are copied
  * @hint: what to do about it; may be NULL; copied
  * @format: printf(3) format of the message, a clause without a full stop
+ *
+ * What is found is logged where many can read it. So the value of a credential is not taken over; for the
+ * same reason it must not be in @format's message.
  *
  * Return: 0 or -ENOMEM.
  */

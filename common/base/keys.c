@@ -152,7 +152,7 @@ const Key keys[_KEY_MAX] = {
         [KEY_LOAD_CREDENTIAL] = { "Exec", "LoadCredential", TYPE_LOAD_CREDENTIAL, .flags = KEY_LIST,
                 .option = "--load-credential=", .help = "Credential to pass in from a file" },
         [KEY_SET_CREDENTIAL] = { "Exec", "SetCredential", TYPE_SET_CREDENTIAL, .flags = KEY_LIST,
-                .option = "--set-credential=", .help = "Credential to pass in as it stands here" },
+                .help = "Credential to pass in as it stands here" },
 
         [KEY_READ_ONLY] = { "Files", "ReadOnly", TYPE_BOOLEAN, .flags = KEY_FLAG,
                 .option = "--read-only", .help = "Whether the file system is read-only" },
@@ -390,8 +390,7 @@ static int remove_dashes(char **text) {
         return str_replace(text, id);
 }
 
-/* Put @instance in the place of each "%i". */
-static int expand(char **text, const char *instance) {
+int key_expand(char **text, const char *instance) {
         _cleanup_str_ Str s = {};
         int r;
 
@@ -416,7 +415,7 @@ static int check_element(const Key *key, char **text, const char *instance, char
         int r;
 
         if (instance && strstr(*text, "%i")) {
-                r = expand(text, instance);
+                r = key_expand(text, instance);
                 if (r < 0)
                         return r;
 
@@ -424,7 +423,7 @@ static int check_element(const Key *key, char **text, const char *instance, char
                 if (strcmp(instance, "%i") == 0) {
                         _cleanup_free_ char *example = strdup(*text);
 
-                        r = example ? expand(&example, "1") : -ENOMEM;
+                        r = example ? key_expand(&example, "1") : -ENOMEM;
                         return r < 0 ? r : type_check(key->type, key->choices, example, reterr);
                 }
         }

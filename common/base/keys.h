@@ -173,6 +173,9 @@ int key_hint(const char *section, const char *name, char **ret);
 /** key_suggest_section() - the section that @section is a misspelling of, or NULL. */
 const char *key_suggest_section(const char *section);
 
+/** key_expand() - put @instance in the place of each "%i" in *@text. Return: 0 or -ENOMEM. */
+int key_expand(char **text, const char *instance);
+
 /* One element of a value, and where in the value's text it begins, in bytes. */
 typedef struct Element {
         char *text;

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What `systemctl status` shows of a unit as its status. A message in the journal may be pushed out
- * of there by later ones, such as those of a restart; the status stays.
+ * Messages to the service manager. Above all what `systemctl status` shows of a unit as its status: a
+ * message in the journal may be pushed out of there by later ones, such as those of a restart; the
+ * status stays.
  */
 
 /**
@@ -14,3 +15,12 @@
  * helper does. Without a service manager nothing happens.
  */
 void notify_status(const char *text);
+
+/**
+ * notify_barrier() - wait until the service manager has done what it does now
+ *
+ * So also until the end of a daemon-reload that was going on. As sd_notify_barrier(3).
+ *
+ * Return: 0; -ENOENT without a service manager; -ETIMEDOUT; other negative errno.
+ */
+int notify_barrier(int timeout_msec);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 
 #include "common/base/address.h"
+#include "common/base/credential.h"
 #include "common/base/name.h"
 #include "common/base/parse.h"
 #include "common/base/word.h"
@@ -405,9 +406,12 @@ static const char *check_pivot(const char *s) {
 static const char *check_credential_id(const char *s, const char **ret_rest) {
         size_t n = strcspn(s, ":");
 
-        /* credential_name_valid(): what a file may be called. */
-        if (n == 0 || n > 255 || s[n] != ':' || memchr(s, '/', n) || *s == '.')
+        /* credential_name_valid(): what a file may be called, in ASCII. A backslash nspawn drops. */
+        if (n == 0 || n > 255 || s[n] != ':' || *s == '.')
                 return "not ID:VALUE with an ID that could be the name of a file";
+        for (size_t i = 0; i < n; i++)
+                if (s[i] < ' ' || s[i] > '~' || s[i] == '/' || s[i] == '\\')
+                        return "not ID:VALUE with an ID that could be the name of a file";
         *ret_rest = s + n + 1;
         return NULL;
 }
@@ -424,7 +428,15 @@ static const char *check_load_credential(const char *s) {
 }
 
 static const char *check_set_credential(const char *s) {
-        return check_credential_id(s, &s);
+        _cleanup_free_ char *data = NULL;
+        const char *error = check_credential_id(s, &s);
+        size_t size;
+
+        if (error)
+                return error;
+        return credential_decode(s, &data, &size) == -EINVAL
+                ? "an unknown escape is behind a backslash: a backslash itself is two"
+                : NULL; /* out of memory: it is said when the value is needed */
 }
 
 static const char *check_device(const char *s) {

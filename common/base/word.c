@@ -38,8 +38,7 @@ static void append_utf8(Str *s, uint32_t c) {
         }
 }
 
-/* One escape, @p behind the backslash. Return: where it ends, NULL if it is none. */
-static const char *unescape(const char *p, Str *word) {
+const char *word_unescape(const char *p, bool accept_nul, Str *word) {
         static const char simple[] = "a\ab\bf\fn\nr\rt\tv\v\\\\\"\"''s ";
         static const struct {
                 char letter;
@@ -63,7 +62,7 @@ static const char *unescape(const char *p, Str *word) {
                         continue;
 
                 int64_t c = parse_digits(p + 1, numeric[i].digits, numeric[i].base);
-                if (c <= 0)
+                if (c < !accept_nul)
                         return NULL;
                 if (!numeric[i].unicode)
                         str_append_char(word, (char) c);
@@ -75,7 +74,7 @@ static const char *unescape(const char *p, Str *word) {
         }
 
         int64_t c = parse_digits(p, 3, 8);
-        if (c <= 0 || c > 255)
+        if (c < !accept_nul || c > 255)
                 return NULL;
         str_append_char(word, (char) c);
         return p + 3;
@@ -93,7 +92,7 @@ static const char *split_one(const char *p, WordFlags flags, Str *word, const ch
                 if (!*p)
                         break;
                 if (*p == '\\' && !(flags & WORD_RETAIN_ESCAPES)) {
-                        p = unescape(p + 1, word);
+                        p = word_unescape(p + 1, false, word);
                         if (!p) {
                                 *reterr = "unknown escape after a backslash";
                                 return NULL;

@@ -30,6 +30,16 @@ int word_next(
         const char **p, WordFlags flags, char **ret, const char **ret_begin, const char **reterr);
 
 /**
+ * word_unescape() - decode one C escape
+ * @p: what follows the backslash
+ * @accept_nul: whether it may stand for a NUL byte
+ * @word: gets what it stands for
+ *
+ * Return: where it ends; NULL if it is none.
+ */
+const char *word_unescape(const char *p, bool accept_nul, Str *word);
+
+/**
  * word_split() - split a value into words as systemd.syntax(7) "QUOTING" has it
  * @value: the value
  * @flags: 0 or WORD_RETAIN_ESCAPES
