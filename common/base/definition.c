@@ -545,6 +545,44 @@ bool definition_has_veth(const Definition *d) {
                 !(d->veths || has_any(d, interface_keys, ELEMENTSOF(interface_keys)));
 }
 
+bool users_are_private(const char *private_users, const char *hardening) {
+        (void) hardening; /* will say what an unset PrivateUsers= means */
+        return private_users && parse_boolean(private_users) != 0;
+}
+
+bool definition_has_private_users(const Definition *d) {
+        return users_are_private(
+                definition_value(d, KEY_PRIVATE_USERS), definition_value(d, KEY_HARDENING));
+}
+
+bool definition_shifts_users(const Definition *d) {
+        const char *users = definition_value(d, KEY_PRIVATE_USERS);
+
+        /* A first user of 0 is the host's root. */
+        return definition_has_private_users(d) &&
+                !(users &&
+                        (strcmp(users, "identity") == 0 || strcmp(users, "0") == 0 ||
+                                str_starts_with(users, "0:")));
+}
+
+bool definition_maps_root(const Definition *d) {
+        const char *ownership = definition_value(d, KEY_PRIVATE_USERS_OWNERSHIP);
+
+        return definition_shifts_users(d) && !definition_find(d, KEY_IMAGE) &&
+                (!ownership || strcmp(ownership, "map") == 0);
+}
+
+unsigned definition_since(const Definition *d, const Setting *s) {
+        unsigned since = s->key ? key_since(s->key, s->value) : 0;
+
+        /* Before, nspawn tried to map the owners of the whole root, when /usr or /var was in place already. */
+        if (s->key && key_id(s->key) == KEY_VOLATILE && strcmp(s->value, "no") != 0 &&
+                definition_shifts_users(d) &&
+                !str_equal(definition_value(d, KEY_PRIVATE_USERS_OWNERSHIP), "off"))
+                return MAX(since, 255U);
+        return since;
+}
+
 bool definition_boots(const Definition *d) {
         return !definition_find(d, KEY_COMMAND);
 }
@@ -614,6 +652,22 @@ static void simplify_path(char *path) {
         *to = '\0';
 }
 
+/* The end of the part that @part begins with: a colon, or the end of the value. */
+static const char *part_end(const char *part) {
+        while (*part && *part != ':')
+                part += *part == '\\' && part[1] ? 2 : 1;
+        return part;
+}
+
+/* What stands behind the second colon; empty if there is none. */
+static const char *options_of(const char *value) {
+        for (unsigned i = 0; i < 2; i++) {
+                value = part_end(value);
+                value += *value == ':';
+        }
+        return value;
+}
+
 /* The last one counts. */
 static bool has_rbind(const char *options) {
         bool rbind = true;
@@ -624,6 +678,38 @@ static bool has_rbind(const char *options) {
         return rbind;
 }
 
+Idmap bind_idmap(const char *value) {
+        static const struct {
+                const char *name;
+                Idmap idmap;
+        } options[] = {
+                { "noidmap", IDMAP_NONE },
+                { "idmap", IDMAP_SAME },
+                { "rootidmap", IDMAP_ROOT },
+                { "owneridmap", IDMAP_OWNER },
+        };
+        Idmap last = IDMAP_UNSET;
+
+        for (const char *p = options_of(value); *p; p += strcspn(p, ","), p += *p == ',')
+                for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                        if (str_starts_with(p, options[i].name))
+                                last = options[i].idmap;
+        return last;
+}
+
+void bind_append_mapped(Str *s, const char *value) {
+        const char *source_end = part_end(value),
+                   *end = *source_end ? part_end(source_end + 1) : source_end;
+
+        str_append(s, value);
+        if (!bind_is_live(value) || bind_idmap(value) != IDMAP_UNSET)
+                return;
+
+        if (!*source_end)
+                str_append_all(s, ":", value); /* mounted in the same place */
+        str_append(s, !*end ? ":idmap" : end[1] ? ",idmap" : "idmap");
+}
+
 void bind_done(Bind *b) {
         free(b->source);
         free(b->destination);
@@ -631,6 +717,7 @@ void bind_done(Bind *b) {
 
 int bind_parse(const char *value, Bind *ret) {
         _cleanup_free_ char *source = NULL, *destination = NULL;
+        const char *whole = value, *options = options_of(value);
         int r;
 
         r = take_part(&value, &source);
@@ -642,31 +729,19 @@ int bind_parse(const char *value, Bind *ret) {
                 r = str_replace(&destination, source);
         if (r < 0)
                 return r;
+        if (*destination != '/')
+                return -EINVAL;
 
         simplify_path(destination);
         *ret = (Bind){ .source = TAKE_PTR(source),
                 .destination = TAKE_PTR(destination),
-                .recursive = has_rbind(value + (*value == ':')) };
+                .recursive = has_rbind(options),
+                .idmap = bind_idmap(whole) };
         return 0;
 }
 
 bool bind_is_live(const char *value) {
-        const char *destination = value, *options;
-
-        if (*value != '/') /* "+/path" is inside, an empty one a temporary directory */
-                return false;
-        for (unsigned i = 0; i < 2; i++) {
-                while (*destination && *destination != ':')
-                        destination += *destination == '\\' && destination[1] ? 2 : 1;
-                if (!*destination)
-                        return true;
-                destination++;
-        }
-        options = destination;
-        for (const char *p = options; (p = strstr(p, "idmap")); p++)
-                if (p - options < 2 || strncmp(p - 2, "no", 2) != 0)
-                        return false;
-        return true;
+        return *value == '/'; /* "+/path" is inside, an empty one a temporary directory */
 }
 
 int definition_complain(

@@ -117,6 +117,24 @@ bool definition_has_veth(const Definition *d);
 /** definition_implies_private() - Return: whether a key needs a network of the container's own. */
 bool definition_implies_private(KeyId id);
 
+/**
+ * users_are_private() - whether a container has users of its own
+ * @private_users, @hardening: the values of PrivateUsers= and Hardening=, NULL where they are not set
+ */
+bool users_are_private(const char *private_users, const char *hardening);
+
+/** definition_has_private_users() - Return: whether the container has users of its own. */
+bool definition_has_private_users(const Definition *d);
+
+/** definition_shifts_users() - Return: whether they have other numbers outside than inside. */
+bool definition_shifts_users(const Definition *d);
+
+/** definition_maps_root() - Return: whether the owners in its root directory are mapped at each start. */
+bool definition_maps_root(const Definition *d);
+
+/** definition_since() - Return: the version of systemd that can do what a setting says; 0: 252. */
+unsigned definition_since(const Definition *d, const Setting *s);
+
 /** definition_boots() - Return: whether an init is booted, not a Command= run. */
 bool definition_boots(const Definition *d);
 
@@ -145,11 +163,21 @@ int definition_root(const Definition *d, char **ret);
  */
 int bind_source(const char *value, char **ret);
 
+/* Whom the files of a bind mount belong to inside; systemd-nspawn(1), --bind=. */
+typedef enum Idmap {
+        IDMAP_UNSET, /* nothing is said: IDMAP_SAME with private users, else IDMAP_NONE */
+        IDMAP_NONE,  /* noidmap: whom they belong to on the host; with private users nobody */
+        IDMAP_SAME,  /* idmap: who has the same number inside */
+        IDMAP_ROOT,  /* rootidmap: those of the source's owner, root; all others, nobody */
+        IDMAP_OWNER, /* owneridmap: those of the source's owner, the destination's; others, nobody */
+} Idmap;
+
 /* A Bind= value taken apart. */
 typedef struct Bind {
         char *source;      /* on the host */
         char *destination; /* inside; no part of it is empty or "." */
         bool recursive;    /* with what is mounted below the source */
+        Idmap idmap;
 } Bind;
 
 /** bind_done() - free the content of @b. */
@@ -157,16 +185,26 @@ void bind_done(Bind *b);
 
 /**
  * bind_parse() - take a Bind= value apart
- * @value: one whose source is on the host, and whose owners are not mapped: bind_is_live()
+ * @value: one whose source is on the host, bind_is_live()
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0; -EINVAL if its destination is no absolute path, which no valid one has; -ENOMEM.
  */
 int bind_parse(const char *value, Bind *ret);
 
 /**
  * bind_is_live() - whether a Bind= value can be mounted into a running container
  *
- * Not what is in the container already, or is made for it at its start; nor what has its owners
- * mapped.
+ * Not what is in the container already, or is made for it at its start.
  */
 bool bind_is_live(const char *value);
+
+/** bind_idmap() - Return: what the options of a Bind= value say about owners. */
+Idmap bind_idmap(const char *value);
+
+/**
+ * bind_append_mapped() - append a Bind= value for a container whose users have other numbers outside
+ *
+ * With the option idmap where it says nothing about owners. What is in the container's root, or made for
+ * it, is the container's as it is.
+ */
+void bind_append_mapped(Str *s, const char *value);

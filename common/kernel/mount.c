@@ -2,6 +2,7 @@
 
 #include "common/kernel/mount.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <sys/statvfs.h>
 
 #include "common/base/file.h"
+#include "common/kernel/idmap.h"
 #include "common/kernel/root.h"
 
 #define MOUNTINFO_MAX (64U * 1024U * 1024U)
@@ -23,6 +25,7 @@ typedef struct Container {
         const char *machine;
         int pidfd;       /* of its init */
         int root;        /* its root directory */
+        int users;       /* its user namespace */
         uid_t user;      /* who root inside is on the host */
         char *mountinfo; /* its mounts, proc(5) */
 } Container;
@@ -52,6 +55,8 @@ typedef struct Plan {
 static void container_done(Container *c) {
         if (c->root >= 0)
                 (void) close(c->root);
+        if (c->users >= 0)
+                (void) close(c->users);
         free(c->mountinfo);
 }
 
@@ -86,6 +91,11 @@ static int container_open(Container *c, pid_t init) {
         if (c->root < 0)
                 return -errno;
 
+        (void) snprintf(path, sizeof(path), "/proc/%i/ns/user", (int) init);
+        c->users = open(path, O_RDONLY | O_CLOEXEC);
+        if (c->users < 0)
+                return -errno;
+
         (void) snprintf(path, sizeof(path), "/proc/%i/mountinfo", (int) init);
         r = file_read(AT_FDCWD, path, MOUNTINFO_MAX, &c->mountinfo, NULL);
         if (r < 0)
@@ -110,7 +120,9 @@ static bool find_mount(const char *mountinfo, uint64_t id, uint64_t *ret_parent,
                 line += strcspn(line, "\n"), line += *line == '\n') {
                 char *p;
 
-                if (strtoull(line, &p, 10) != id)
+                /* strtoull(3) would pass over the end of a line. */
+                if (!isdigit((unsigned char) *line) || strtoull(line, &p, 10) != id || *p != ' ' ||
+                        !isdigit((unsigned char) p[1]))
                         continue;
                 *ret_parent = strtoull(p, &p, 10);
                 for (unsigned field = 0; field < 2 && *p == ' '; field++) /* device, root */
@@ -268,7 +280,7 @@ static int decide(const Container *c, Plan *p, char **reterr) {
  * nothing that is mounted inside shows on the host, mount_namespaces(7). Inside it becomes shared
  * with the services there, as what it is attached to is.
  */
-static int clone_source(Work *w) {
+static int clone_tree(Work *w) {
         const BindMount *m = w->mount;
         struct mount_attr attributes = {
                 .attr_set = m->read_only ? MOUNT_ATTR_RDONLY : 0,
@@ -285,6 +297,102 @@ static int clone_source(Work *w) {
                 : 0;
 }
 
+/* Who owns the destination, on the host; what is made there will be the container's root's. */
+static int destination_owner(const Container *c, const Work *w, uid_t *ret) {
+        _cleanup_close_ int fd = root_resolve(c->root, w->mount->bind.destination);
+        struct stat st = { .st_uid = c->user };
+
+        if (fd < 0 && fd != -ENOENT)
+                return fd;
+        if (fd >= 0 && fstat(fd, &st) < 0)
+                return -errno;
+        *ret = st.st_uid;
+        return 0;
+}
+
+/* The user namespace for a mount that is mapped, as make_userns() in systemd's mount-util.c has it: users and
+ * groups alike. Return: a descriptor, owned by the caller; negative errno. */
+static int mapped_users(const Container *c, const Work *w, Idmap idmap, int source) {
+        uid_t owner = c->user;
+        struct stat st;
+        int r = 0;
+
+        if (idmap == IDMAP_SAME) {
+                r = fcntl(c->users, F_DUPFD_CLOEXEC, 3);
+                return r < 0 ? -errno : r;
+        }
+
+        if (fstat(source, &st) < 0)
+                return -errno;
+        if (idmap == IDMAP_OWNER)
+                r = destination_owner(c, w, &owner);
+        return r < 0 ? r : idmap_namespace(st.st_uid, owner, 1);
+}
+
+/* What would not be as at a start. */
+static int refuse_owners(const Container *c, const Work *w, Idmap idmap, char **ret_why) {
+        const char *why = NULL;
+        int r;
+
+        /* To have files that are made belong to the host's root takes a capability that gives all others,
+         * CAP_SETFCAP: user_namespaces(7). */
+        if (c->user == 0)
+                why = "without private users, owners are mapped at the start only";
+        /* What is below, whose owner counts, is not seen. */
+        else if (idmap == IDMAP_OWNER && w->presence != PRESENCE_NONE)
+                why = "with owneridmap, another mount in this place stays until a restart";
+        if (!why)
+                return 0;
+        r = str_format(ret_why, "%s", why);
+        return r < 0 ? r : -EBUSY;
+}
+
+/* Give the clone the owners that systemd-nspawn would give it. */
+static int map_owners(const Container *c, Work *w, char **ret_why) {
+        const Bind *b = &w->mount->bind;
+        Idmap idmap = b->idmap != IDMAP_UNSET ? b->idmap : c->user != 0 ? IDMAP_SAME : IDMAP_NONE;
+        _cleanup_close_ int source = -EBADF, users = -EBADF;
+        _cleanup_free_ char *below = NULL, *reason = NULL;
+        int r, error;
+
+        if (idmap == IDMAP_NONE)
+                return 0;
+        r = refuse_owners(c, w, idmap, ret_why);
+        if (r < 0)
+                return r;
+
+        source = open(b->source, O_PATH | O_CLOEXEC);
+        if (source < 0)
+                return -errno;
+        r = b->recursive ? idmap_look_below(source, &below) : 0;
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                r = str_format(ret_why, IDMAP_BELOW "; use the option norbind or noidmap", below);
+                return r < 0 ? r : -EBUSY;
+        }
+
+        users = mapped_users(c, w, idmap, source);
+        if (users < 0)
+                return users;
+        error = idmap_tree(w->tree, users);
+        if (error >= 0)
+                return 0;
+        r = idmap_explain(source, error, &reason);
+        if (r >= 0)
+                r = str_format(ret_why, "%s; use the option noidmap", reason);
+        return r < 0 ? r : error;
+}
+
+static int clone_source(const Container *c, Work *w, char **reterr) {
+        _cleanup_free_ char *why = NULL;
+        int r = clone_tree(w);
+
+        if (r >= 0)
+                r = map_owners(c, w, &why);
+        return r < 0 ? fail(c, w, r, why, reterr) : 0;
+}
+
 /* The nearest directory above a path that exists. @rest: the part of @path below it */
 static int resolve_parent(int root, const char *path, const char **ret_rest) {
         _cleanup_free_ char *parent = strdup(path);
@@ -294,18 +402,19 @@ static int resolve_parent(int root, const char *path, const char **ret_rest) {
 
         for (;;) {
                 char *slash = strrchr(parent, '/');
+                size_t n = (size_t) (slash - parent);
                 int fd;
 
                 *slash = '\0';
-                fd = root_resolve(root, slash == parent ? "/" : parent);
-                if (fd != -ENOENT || slash == parent) {
-                        *ret_rest = path + (slash - parent) + 1;
+                fd = root_resolve(root, n == 0 ? "/" : parent);
+                if (fd != -ENOENT || n == 0) {
+                        *ret_rest = path + n + 1;
                         return fd;
                 }
         }
 }
 
-/* Make what the source can be mounted on, and what is missing above it; as systemd-nspawn does. */
+/* Make what something can be mounted on, and what is missing above it; as systemd-nspawn does. */
 static int make_point(int root, const char *path, bool is_directory) {
         _cleanup_close_ int parent = -EBADF, directory = -EBADF;
         const char *rest = NULL;
@@ -331,6 +440,12 @@ static int make_point(int root, const char *path, bool is_directory) {
         if (r <= 0)
                 return r < 0 ? r : -ELOOP; /* it led nowhere, but is there: a link */
         return root_resolve(where, name);
+}
+
+int mount_make_point(int root, const char *path, bool is_directory) {
+        int fd = root_resolve(root, path);
+
+        return fd == -ENOENT ? make_point(root, path, is_directory) : fd;
 }
 
 /* Find or make the destination. What is made belongs to the container's root: the host's has no
@@ -460,8 +575,9 @@ static int make_plan(BindMount *mounts, size_t n, Plan *ret) {
 
 int mounts_change(
         const char *machine, pid_t init, int pidfd, BindMount *mounts, size_t n, char **reterr) {
-        _cleanup_(container_done)
-                Container c = { .machine = machine, .pidfd = pidfd, .root = -EBADF };
+        _cleanup_(container_done) Container c = {
+                .machine = machine, .pidfd = pidfd, .root = -EBADF, .users = -EBADF
+        };
         _cleanup_(plan_done) Plan plan = {};
         bool any = false;
         int r;
@@ -480,9 +596,9 @@ int mounts_change(
         for (size_t i = 0; i < n; i++) {
                 Work *w = &plan.works[i];
 
-                r = w->attach ? clone_source(w) : 0;
+                r = w->attach ? clone_source(&c, w, reterr) : 0;
                 if (r < 0)
-                        return fail(&c, w, r, NULL, reterr);
+                        return r;
                 if (!w->attach && !w->detach)
                         w->mount->is_recorded = w->mount->is_wanted;
                 any = any || w->attach || w->detach;

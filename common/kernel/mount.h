@@ -13,6 +13,16 @@
 
 #include "common/base/definition.h"
 
+/**
+ * mount_make_point() - find or make in a container's root what something can be mounted on
+ * @root: a descriptor of it
+ * @path: the container's links in it are followed within the root
+ * @is_directory: else an empty file is made
+ *
+ * Return: a descriptor, opened with O_PATH, owned by the caller; negative errno.
+ */
+int mount_make_point(int root, const char *path, bool is_directory);
+
 typedef struct BindMount {
         Bind bind;
         const char *line; /* for the caller: which setting it is */
@@ -30,7 +40,7 @@ typedef struct BindMount {
  *
  * What is there as it should be is not touched. What was taken away inside comes back. So does what
  * was replaced on the host: a bind mount is of a file, not of its name. All sources are opened
- * before anything is changed: if one is missing, nothing is.
+ * before anything is changed: if one is missing, or cannot have its owners mapped, nothing is.
  *
  * Return: 0 or negative errno.
  */
