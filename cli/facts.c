@@ -3,6 +3,7 @@
 #include "cli/facts.h"
 
 #include "cli/cli.h"
+#include "common/base/credential.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 
@@ -21,6 +22,7 @@ void containers_done(Containers *c) {
                 definition_free(c->items[i].definition);
                 diags_done(&c->items[i].diags);
                 strv_free(c->items[i].record);
+                strv_free(c->items[i].changed_credentials);
                 plan_done(&c->items[i].plan);
         }
         free(c->items);
@@ -165,6 +167,20 @@ static bool is_unreadable(const SearchEntry *entry, const Definition *d) {
         return false;
 }
 
+/* Only root may look at the values that it runs with. */
+static int compare_credentials(Container *c) {
+        int r = c->definition && c->facts.has_record
+                ? credentials_compare(c->definition, &c->changed_credentials)
+                : 0;
+
+        c->facts.changed_credentials = c->changed_credentials;
+        c->facts.has_unknown_credentials = r == -EACCES || r == -EPERM;
+        if (r < 0 && !c->facts.has_unknown_credentials)
+                return log_error_errno(
+                        r, "Failed to compare the credentials of container '%s': %m", c->name);
+        return 0;
+}
+
 static int find_facts(Container *c, const Search *search, Bus *bus, const Units *units) {
         SearchEntry instance;
         const SearchEntry *entry = cli_find_entry(search, c->name, &instance);
@@ -189,7 +205,9 @@ static int find_facts(Container *c, const Search *search, Bus *bus, const Units 
                 .has_record = e >= 0,
                 .has_own_network = has_own_network(c),
         };
-        r = ask_systemd(c, bus, units, e != -ENOENT);
+        r = compare_credentials(c);
+        if (r >= 0)
+                r = ask_systemd(c, bus, units, e != -ENOENT);
         if (r < 0)
                 return r;
 

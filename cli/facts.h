@@ -15,6 +15,7 @@ typedef struct Container {
         Definition *definition; /* NULL: gone, or masked */
         Diags diags;            /* what is wrong with it */
         char **record;
+        char **changed_credentials; /* their IDs */
         Plan plan;
         Facts facts; /* borrowed from the others */
 } Container;

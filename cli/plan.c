@@ -4,7 +4,7 @@
 
 #define HEALTH_PREFIX "[Container]HealthCommand="
 #define DNS_PREFIX "[Network]DNS="
-#define PRIVATE_USERS_PREFIX "[Exec]PrivateUsers="
+#define CREDENTIAL_PREFIX "[Exec]SetCredential="
 
 static void change_done(Change *c) {
         free(c->prefix);
@@ -166,6 +166,21 @@ static int name_change(Change *c, const char *line) {
         return 0;
 }
 
+/* Of a credential there is only its ID to show. */
+static int mark_changed_credentials(const Facts *facts, char *const *old, char **ids) {
+        for (; ids && *ids; ids++) {
+                char *marked;
+
+                if (!strv_contains(facts->changed_credentials, *ids) || !strv_contains(old, *ids))
+                        continue;
+                if (str_join(&marked, *ids, " (another value)") < 0)
+                        return -ENOMEM;
+                free(*ids);
+                *ids = marked;
+        }
+        return 0;
+}
+
 /* Compare the lines of the key that @line is of. */
 static int compare_key(Plan *p, const Facts *facts, char *const *lines, const char *line) {
         size_t size = prefix_size(line);
@@ -176,6 +191,8 @@ static int compare_key(Plan *p, const Facts *facts, char *const *lines, const ch
         r = values_of(facts->record, line, size, &c.old);
         if (r >= 0)
                 r = values_of(lines, line, size, &c.new);
+        if (r >= 0 && str_starts_with(line, CREDENTIAL_PREFIX))
+                r = mark_changed_credentials(facts, c.old, c.new);
         if (r < 0 || same_list(c.old, c.new)) {
                 change_done(&c);
                 return r;
@@ -209,7 +226,7 @@ static int compare(Plan *p, const Facts *facts) {
         int r;
 
         r = settings_of(facts->definition, &lines);
-        if (r < 0 || same_list(lines, facts->record))
+        if (r < 0 || (same_list(lines, facts->record) && !facts->changed_credentials))
                 return r;
 
         STRV_FOREACH(line, lines)
@@ -281,16 +298,37 @@ static bool changes_mount_of_resolv_conf(const Change *c, const Facts *facts) {
                         definition_find(facts->definition, KEY_DNS));
 }
 
-/* With users of its own, the container's mount namespace is not the owner of what nspawn has mounted, which
- * the kernel then keeps together; mount_namespaces(7), "Restrictions". */
-static int is_locked(const Change *c, const Facts *facts) {
-        _cleanup_strv_ char **removed = NULL;
+static const char *recorded(const Facts *facts, const char *prefix) {
+        STRV_FOREACH(line, facts->record) {
+                const char *value = str_starts_with(*line, prefix);
 
-        if (!(is_key(c, KEY_BIND) || is_key(c, KEY_BIND_READ_ONLY)) ||
-                !has_prefix(facts->record, PRIVATE_USERS_PREFIX, strlen(PRIVATE_USERS_PREFIX)) ||
-                strv_contains(facts->record, PRIVATE_USERS_PREFIX "no"))
+                if (value)
+                        return value;
+        }
+        return NULL;
+}
+
+/*
+ * With users of its own, the container's mount namespace is not the owner of what nspawn has mounted, which
+ * the kernel then keeps together; mount_namespaces(7), "Restrictions". What a reload has mounted since
+ * could go, but nobody wrote down which that is. Without, owners of a mount are mapped at the start only,
+ * mount.c.
+ */
+static int is_locked(const Change *c, const Facts *facts) {
+        _cleanup_strv_ char **removed = NULL, **added = NULL;
+
+        if (!(is_key(c, KEY_BIND) || is_key(c, KEY_BIND_READ_ONLY)))
                 return 0;
-        return change_removed(c, &removed) < 0 ? -ENOMEM : removed != NULL;
+        if (users_are_private(recorded(facts, "[Exec]PrivateUsers="),
+                    recorded(facts, "[Container]Hardening=")))
+                return change_removed(c, &removed) < 0 ? -ENOMEM : removed != NULL;
+
+        if (change_added(c, &added) < 0)
+                return -ENOMEM;
+        STRV_FOREACH(value, added)
+                if (bind_idmap(*value) > IDMAP_NONE)
+                        return 1;
+        return 0;
 }
 
 /*
@@ -375,6 +413,13 @@ static int plan_running(Plan *p, const Facts *facts) {
                 e = strongest(p, blocked ? EFFECT_LIVE : EFFECT_RELOAD);
         }
         p->action = actions[e];
+        if (facts->has_unknown_credentials) {
+                p->is_unknown = true;
+                return p->reason ? 0
+                                 : str_join(&p->reason,
+                                           "only root can see if the values of SetCredential= "
+                                           "are the same");
+        }
         return p->n_changes > 0 ? 0 : say_usual(p, "it runs as it is declared");
 }
 

@@ -25,6 +25,8 @@ typedef struct Facts {
         bool is_declared;             /* by more than its template alone */
         char *const *record;          /* what it runs with, see settings_read() */
         bool has_record;
+        char *const *changed_credentials; /* IDs of SetCredential= that it has with another value */
+        bool has_unknown_credentials;     /* this user may not see with which */
         RunState state;
         bool is_masked;       /* by `systemctl mask`: systemd starts it for nobody */
         bool has_run;         /* since the host has booted */

@@ -114,10 +114,10 @@ static void print_step(const Apply *a, const Step *s) {
         else if (p->is_pending)
                 print_left(s->container);
         else
-                fputs(done_word(p->action), stdout);
+                (void) fputs(done_word(p->action), stdout);
         if (p->reason && !p->is_pending && !s->error)
                 printf(" (%s)", p->reason);
-        putchar('\n');
+        (void) putchar('\n');
         (void) fflush(stdout); /* others take longer; a failure shows at the end */
 }
 

@@ -102,7 +102,7 @@ static void print_place(const Diag *d, const Style *style) {
         size_t width = terminal_width() - 4, first = 0, column = 1, shown = 0;
         _cleanup_str_ Str text = {}, caret = {};
 
-        if (!line || d->column == 0)
+        if (!line || d->column == 0 || d->is_secret)
                 return;
         if (d->column > width * 3 / 4)
                 first = d->column - width / 2;
@@ -171,7 +171,7 @@ static int print_text(const Diags *diags) {
 static int check_versions(Check *c, const Definition *d) {
         for (size_t i = 0; i < d->n_settings; i++) {
                 const Setting *s = &d->settings[i];
-                unsigned since = s->key ? key_since(s->key, s->value) : 0;
+                unsigned since = definition_since(d, s);
                 _cleanup_free_ char *message = NULL;
                 int r;
 
@@ -187,6 +187,29 @@ static int check_versions(Check *c, const Definition *d) {
         return 0;
 }
 
+/* Secrets that stand where everybody can read them. Once for each file. */
+static int check_readable(Check *c, const Definition *d) {
+        const char *last = NULL;
+
+        for (const Setting *s = NULL; (s = definition_next(d, KEY_SET_CREDENTIAL, s));) {
+                _cleanup_free_ char *hint = NULL;
+                struct stat st;
+                int r;
+
+                if (s->file == last || stat(s->file, &st) < 0 || !(st.st_mode & S_IROTH))
+                        continue;
+                last = s->file;
+                r = str_join(&hint, "chmod 0600 ", s->file);
+                if (r >= 0)
+                        r = definition_complain(&c->diags, SEVERITY_WARNING, s, hint,
+                                "every user can read this file, and so the credential");
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 /* @d: what was read; NULL if there is nothing to it */
 static int look_at(Check *c, const Definition *d, bool valid) {
         int r;
@@ -195,6 +218,8 @@ static int look_at(Check *c, const Definition *d, bool valid) {
         if (!d)
                 return 0;
         r = check_versions(c, d);
+        if (r >= 0)
+                r = check_readable(c, d);
         if (r < 0 || !valid)
                 return r;
         if (definition_boots(d) && !definition_is_template(d) &&

@@ -19,7 +19,7 @@ static Style style_of_stdout(void) {
 /* Nothing in a file may control the terminal. */
 static void print_text(const char *text) {
         for (; *text; text++)
-                putchar((unsigned char) *text < ' ' || *text == 0x7f ? '?' : *text);
+                (void) putchar((unsigned char) *text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
 static void print_values(char sign, char *const *values, bool is_list, const char *colour) {
@@ -29,7 +29,7 @@ static void print_values(char sign, char *const *values, bool is_list, const cha
                 if (is_list || value == values)
                         printf("    %s%c ", colour, sign);
                 else
-                        putchar(' ');
+                        (void) putchar(' ');
                 print_text(*value);
                 if (is_list || !value[1])
                         printf("%s\n", reset);
@@ -45,7 +45,7 @@ static int print_change(const Change *c, const Style *style) {
         printf("  [");
         print_text(c->section);
         if (c->veth) {
-                putchar(' ');
+                (void) putchar(' ');
                 print_text(c->veth);
         }
         printf("] ");
@@ -66,14 +66,14 @@ int diff_print(const Container *c) {
 
         printf("%s%s%s: ", style.name, c->name, style.reset);
         if (!p->is_pending)
-                fputs(action_name(p->action), stdout);
+                (void) fputs(action_name(p->action), stdout);
         else if (p->action != ACTION_NOTHING)
                 printf("%s, and restart needed", action_name(p->action));
         else
-                fputs("restart needed", stdout);
+                (void) fputs("restart needed", stdout);
         if (p->reason)
                 printf(" (%s)", p->reason);
-        putchar('\n');
+        (void) putchar('\n');
         for (size_t i = 0; r >= 0 && i < p->n_changes; i++)
                 r = print_change(&p->changes[i], &style);
         return r;

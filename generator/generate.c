@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/base/check.h"
+#include "common/base/credential.h"
 #include "common/base/file.h"
 #include "common/base/health.h"
 #include "common/base/log.h"
@@ -136,6 +137,16 @@ static int write_health_units(Generator *g, const Definition *d) {
         return 0;
 }
 
+/* Without them it has a unit that fails to start, and can stop what runs. */
+static void write_credentials(Generator *g, const Definition *d) {
+        int r = credentials_generate(g->dir, d);
+
+        if (r >= 0)
+                return;
+        (void) log_error_errno(r, "Failed to write the credentials of '%s': %m", d->name);
+        g->failed = true;
+}
+
 static int write_unit(Generator *g, const Definition *d, const Diags *diags) {
         _cleanup_free_ char *unit = NULL, *text = NULL;
         bool valid = diags_count(diags, SEVERITY_ERROR) == 0;
@@ -147,6 +158,8 @@ static int write_unit(Generator *g, const Definition *d, const Diags *diags) {
         if (r < 0)
                 return log_oom();
 
+        if (valid)
+                write_credentials(g, d);
         r = file_create(g->dir, unit, text, strlen(text), 0644);
         if (r < 0)
                 return log_error_errno(r, "Failed to write unit '%s': %m", unit);

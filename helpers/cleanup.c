@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "common/base/credential.h"
 #include "common/base/file.h"
 #include "common/base/health.h"
 #include "common/base/limits.h"
@@ -21,6 +22,7 @@
 #include "common/base/notify.h"
 #include "common/base/settings.h"
 #include "common/bus/bus.h"
+#include "common/kernel/confine.h"
 #include "common/kernel/copy.h"
 #include "common/kernel/machine.h"
 #include "common/kernel/network.h"
@@ -182,6 +184,11 @@ static int clean_up(const char *name) {
         if (q < 0)
                 r = q;
 
+        q = credentials_remove(machine);
+        if (q < 0)
+                r = log_error_errno(
+                        q, "Failed to remove '" SPAWNLET_CREDENTIALS_DIR "/%s': %m", machine);
+
         q = machine_remove_leftovers(machine);
         if (q < 0)
                 r = log_error_errno(
@@ -215,8 +222,14 @@ int main(int argc, char *argv[]) {
                 { "help", no_argument, NULL, 'h' },
                 {},
         };
+        int r;
 
         log_setup("spawnlet-cleanup", log_target_of_service());
+        r = confine("spawnlet-cleanup", NULL);
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to give up capabilities: %m");
+                return EXIT_FAILURE;
+        }
 
         for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;) {
                 if (c != 'h')

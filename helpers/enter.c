@@ -13,49 +13,23 @@
 
 #include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
-#include <sys/signalfd.h>
 #include <sys/sysmacros.h>
-#include <termios.h>
 
 #include "common/base/log.h"
 #include "common/base/notify.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
+#include "common/base/terminal.h"
+#include "common/kernel/confine.h"
 #include "common/kernel/init.h"
 #include "common/kernel/inside.h"
 #include "common/kernel/root.h"
 
 #define NIX_STORE "/nix/store/"
-
-/* The user's terminal. */
-typedef struct Terminal {
-        bool is_terminal[3]; /* standard input, output, error */
-        int any;             /* one of those that are; -EBADF if none is */
-        struct termios saved;
-} Terminal;
-
-static Terminal terminal = { .any = -EBADF }; /* global for the function at exit alone */
-
-static void restore_terminal(void) {
-        (void) tcsetattr(terminal.any, TCSADRAIN, &terminal.saved); /* at exit, nobody to tell */
-}
-
-static int find_terminal(void) {
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-                terminal.is_terminal[fd] = isatty(fd);
-                if (terminal.is_terminal[fd] && terminal.any < 0)
-                        terminal.any = fd;
-        }
-
-        if (terminal.any >= 0 && tcgetattr(terminal.any, &terminal.saved) < 0)
-                return log_error_errno(errno, "Failed to look at the terminal: %m");
-        return 0;
-}
 
 static void on_failure(int error, const char *action) {
         (void) log_error_errno(error, "Failed to %s: %m", action);
@@ -67,116 +41,11 @@ static int wait_for(pid_t waiter) {
         return r < 0 ? log_error_errno(r, "Failed to wait for the command: %m") : r;
 }
 
-/* Copy what there is from the command to the user. Return: whether there may be more. */
-static bool forward(int from, int to) {
-        char buffer[4096];
-        ssize_t n = read(from, buffer, sizeof(buffer));
+static bool on_output(TerminalForward *f, const char *data, size_t n) {
+        const bool *is_terminal = f->terminal->is_terminal;
 
-        for (ssize_t done = 0; done < n;) {
-                ssize_t k = write(to, buffer + done, (size_t) (n - done));
-
-                if (k < 0 && errno == EAGAIN) { /* others may have made it so */
-                        struct pollfd fd = { .fd = to, .events = POLLOUT };
-
-                        (void) poll(&fd, 1, -1);
-                } else if (k < 0 && errno != EINTR)
-                        return false;
-                done += MAX(k, (ssize_t) 0);
-        }
-
-        return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
-}
-
-static void copy_window_size(int to) {
-        struct winsize size;
-
-        if (ioctl(terminal.any, TIOCGWINSZ, &size) == 0)
-                (void) ioctl(to, TIOCSWINSZ, &size); /* a wrong size is no reason to stop */
-}
-
-/* Pass on what the command has printed and nobody has read yet. */
-static void forward_rest(int master, int output) {
-        struct pollfd fd = { .fd = master, .events = POLLIN };
-
-        while (poll(&fd, 1, 0) > 0 && (fd.revents & POLLIN) && forward(master, output))
-                ;
-}
-
-/* Connect the user's terminal with the command's until the command has ended. (What it leaves in the
- * background may keep the terminal open.) */
-static void forward_terminal(int master, int signals, int child) {
-        int output = terminal.is_terminal[STDOUT_FILENO] ? STDOUT_FILENO : STDERR_FILENO;
-        int input = terminal.is_terminal[STDIN_FILENO] ? STDIN_FILENO : -1;
-        char typed[4096]; /* not yet taken by the command */
-        size_t n_typed = 0;
-        struct pollfd fds[] = {
-                { .fd = master },
-                { .events = POLLIN },
-                { .fd = signals, .events = POLLIN },
-                { .fd = child, .events = POLLIN },
-        };
-
-        for (;;) {
-                fds[0].events = (short) (POLLIN | (n_typed > 0 ? POLLOUT : 0));
-                fds[1].fd = n_typed > 0 ? -1 : input;
-                if (poll(fds, ELEMENTSOF(fds), -1) < 0) {
-                        if (errno == EINTR)
-                                continue;
-                        return;
-                }
-
-                if (fds[3].revents) {
-                        forward_rest(master, output);
-                        return;
-                }
-                if (fds[0].revents & ~POLLOUT && !forward(master, output)) {
-                        fds[0].fd = -1; /* closed by all: it ends or goes on without a terminal */
-                        input = -1;
-                }
-                if (fds[0].revents & POLLOUT) {
-                        ssize_t k = write(master, typed, n_typed);
-
-                        if (k > 0)
-                                memmove(typed, typed + k, n_typed -= (size_t) k);
-                }
-                if (fds[1].revents) {
-                        ssize_t k = read(STDIN_FILENO, typed, sizeof(typed));
-
-                        if (k > 0)
-                                n_typed = (size_t) k;
-                        else if (k == 0 || (errno != EINTR && errno != EAGAIN)) {
-                                /* The end of input, to a terminal; one more ends a line begun. */
-                                memcpy(typed, "\x04\x04", n_typed = 2);
-                                input = -1;
-                        }
-                }
-                if (fds[2].revents) {
-                        struct signalfd_siginfo info;
-
-                        (void) !read(signals, &info, sizeof(info));
-                        copy_window_size(master);
-                }
-        }
-}
-
-/*
- * With input and output on the terminal, the user's passes everything on, and the command's does
- * what terminals do. In a pipeline it is the other way round: others use the user's terminal, too.
- */
-static int set_up_terminal(int slave) {
-        struct termios raw = terminal.saved, quiet = terminal.saved;
-
-        if (!terminal.is_terminal[STDIN_FILENO] || !terminal.is_terminal[STDOUT_FILENO]) {
-                quiet.c_lflag &= ~(tcflag_t) ECHO;
-                quiet.c_oflag &= ~(tcflag_t) OPOST;
-                return tcsetattr(slave, TCSANOW, &quiet) < 0 ? -errno : 0;
-        }
-
-        cfmakeraw(&raw);
-        if (tcsetattr(terminal.any, TCSADRAIN, &raw) < 0)
-                return -errno;
-        (void) atexit(restore_terminal);
-        return 0;
+        return terminal_write(
+                       is_terminal[STDOUT_FILENO] ? STDOUT_FILENO : STDERR_FILENO, data, n) >= 0;
 }
 
 /* Make a terminal in the container's own devpts, where the command finds its name. */
@@ -198,7 +67,7 @@ static int open_terminal(pid_t init, int *ret_master, int *ret_slave) {
         if (ioctl(master, TIOCSPTLCK, &locked) < 0)
                 return -errno;
         slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-        if (slave < 0 || tcsetattr(slave, TCSANOW, &terminal.saved) < 0)
+        if (slave < 0)
                 return -errno;
         /* Never wait for the command to read: it may wait for us to. */
         if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
@@ -209,30 +78,21 @@ static int open_terminal(pid_t init, int *ret_master, int *ret_slave) {
         return 0;
 }
 
-static int run_on_terminal(InsideCommand *command) {
-        _cleanup_close_ int master = -EBADF, slave = -EBADF, signals = -EBADF, pidfd = -EBADF;
-        sigset_t window;
+static int run_on_terminal(InsideCommand *command, const Terminal *terminal) {
+        _cleanup_close_ int master = -EBADF, slave = -EBADF, pidfd = -EBADF;
         int r;
-
-        (void) sigemptyset(&window);
-        (void) sigaddset(&window, SIGWINCH);
-        if (sigprocmask(SIG_BLOCK, &window, NULL) < 0)
-                return log_error_errno(errno, "Failed to block a signal: %m");
-        signals = signalfd(-1, &window, SFD_CLOEXEC);
-        if (signals < 0)
-                return log_error_errno(errno, "Failed to make a signal descriptor: %m");
 
         r = open_terminal(command->init, &master, &slave);
         if (r < 0)
                 return log_error_errno(r, "Failed to make a terminal in the container: %m");
-        copy_window_size(master);
+        terminal_copy_size(terminal, master);
 
-        r = set_up_terminal(slave);
+        r = terminal_connect(terminal, slave);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the terminal: %m");
 
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-                if (terminal.is_terminal[fd])
+                if (terminal->is_terminal[fd])
                         command->stdio[fd] = slave;
         command->terminal = slave;
         pid_t child = inside_start(command);
@@ -243,7 +103,15 @@ static int run_on_terminal(InsideCommand *command) {
         pidfd = pidfd_open(child, 0);
         if (pidfd < 0)
                 return log_error_errno(errno, "Failed to watch the command: %m");
-        forward_terminal(master, signals, pidfd);
+
+        TerminalForward forward = { .terminal = terminal,
+                .pty = master,
+                .end = pidfd,
+                .input = terminal->is_terminal[STDIN_FILENO] ? STDIN_FILENO : -EBADF,
+                .on_output = on_output };
+        r = terminal_forward(&forward);
+        if (r < 0)
+                return log_error_errno(r, "Failed to watch the terminal: %m");
         return wait_for(child);
 }
 
@@ -274,6 +142,7 @@ static char *resolve_in_store(const char *path) {
 static int run(pid_t main_pid, char *argv[], const char *store_path) {
         _cleanup_free_ char *resolved = store_path ? resolve_in_store(store_path) : NULL;
         _cleanup_close_ int pidfd = -EBADF;
+        Terminal terminal;
         pid_t init;
         int r;
 
@@ -286,9 +155,9 @@ static int run(pid_t main_pid, char *argv[], const char *store_path) {
         if (r < 0)
                 return log_error_errno(r, "Failed to find the container's init: %m");
 
-        r = find_terminal();
+        r = terminal_find(&terminal);
         if (r < 0)
-                return r;
+                return log_error_errno(r, "Failed to look at the terminal: %m");
 
         InsideCommand command = { .argv = argv,
                 .init = init,
@@ -296,7 +165,7 @@ static int run(pid_t main_pid, char *argv[], const char *store_path) {
                 .stdio = { -EBADF, -EBADF, -EBADF },
                 .terminal = -EBADF,
                 .on_failure = on_failure };
-        return terminal.any >= 0 ? run_on_terminal(&command) : run_plainly(&command);
+        return terminal.any >= 0 ? run_on_terminal(&command, &terminal) : run_plainly(&command);
 }
 
 static void help(void) {
@@ -309,14 +178,48 @@ static void help(void) {
                 program_invocation_short_name);
 }
 
-int main(int argc, char *argv[]) {
+typedef struct Arguments {
+        pid_t main_pid; /* systemd-nspawn */
+        char **command; /* borrowed, as is */
+        const char *store_path;
+} Arguments;
+
+/* Return: 1 to go on, 0 when all is done, negative errno on wrong usage, logged. */
+static int parse_argv(int argc, char *argv[], Arguments *a) {
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "store-path", required_argument, NULL, 's' },
                 {},
         };
-        const char *store_path = NULL;
         uint64_t pid;
+
+        for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0;)
+                switch (c) {
+                case 'h':
+                        help();
+                        return 0;
+                case 's':
+                        a->store_path = optarg;
+                        break;
+                default:
+                        return -EINVAL;
+                }
+
+        if (argc - optind < 2 || parse_unsigned(argv[optind], 2, INT32_MAX, &pid) < 0)
+                return log_error_errno(
+                        EINVAL, "Takes the PID of systemd-nspawn and a command, see --help");
+
+        a->main_pid = (pid_t) pid;
+        a->command = argv + optind + 1;
+        if (strcmp(a->command[0], "--") == 0)
+                a->command++;
+        if (!a->command[0])
+                return log_error_errno(EINVAL, "No command given, see --help");
+        return 1;
+}
+
+int main(int argc, char *argv[]) {
+        Arguments arguments = {};
         int r;
 
         log_setup("spawnlet-enter", log_target_of_service());
@@ -327,35 +230,20 @@ int main(int argc, char *argv[]) {
                         r, "Failed to execute this program from a read-only mount: %m");
                 return INSIDE_CANNOT_EXECUTE;
         }
-
-        for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0;)
-                switch (c) {
-                case 'h':
-                        help();
-                        return EXIT_SUCCESS;
-                case 's':
-                        store_path = optarg;
-                        break;
-                default:
-                        return INSIDE_CANNOT_EXECUTE;
-                }
-
-        if (argc - optind < 2 || parse_unsigned(argv[optind], 2, INT32_MAX, &pid) < 0) {
-                log_error("Takes the PID of systemd-nspawn and a command, see --help");
+        r = confine("spawnlet-enter", NULL);
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to give up capabilities: %m");
                 return INSIDE_CANNOT_EXECUTE;
         }
 
-        char **command = argv + optind + 1;
-        if (strcmp(command[0], "--") == 0)
-                command++;
-        if (!command[0]) {
-                log_error("No command given, see --help");
-                return INSIDE_CANNOT_EXECUTE;
-        }
+        r = parse_argv(argc, argv, &arguments);
+        if (r <= 0)
+                return r < 0 ? INSIDE_CANNOT_EXECUTE : EXIT_SUCCESS;
 
-        r = run((pid_t) pid, command, store_path);
+        r = run(arguments.main_pid, arguments.command, arguments.store_path);
         /* A reload command: on a terminal, the exit status says enough. */
         if (r > 0 && getenv("NOTIFY_SOCKET"))
-                log_error("The reload command '%s' failed with exit status %i", command[0], r);
+                log_error("The reload command '%s' failed with exit status %i",
+                        arguments.command[0], r);
         return r < 0 ? INSIDE_CANNOT_EXECUTE : r;
 }

@@ -29,6 +29,7 @@
 #include "common/base/parse.h"
 #include "common/bus/bus.h"
 #include "common/kernel/cgroup.h"
+#include "common/kernel/confine.h"
 #include "common/kernel/init.h"
 #include "common/kernel/inside.h"
 
@@ -93,27 +94,6 @@ static bool ends_within(int pidfd, int other_pidfd, int msec) {
         return poll(fds, ELEMENTSOF(fds), msec) > 0;
 }
 
-/* When a process was started, in clock ticks after the boot: the 22nd field of /proc/PID/stat, proc(5).
- * The second is its name in parentheses, which may have any character. */
-static int start_time(pid_t pid, uint64_t *ret) {
-        _cleanup_free_ char *text = NULL;
-        char path[64];
-        int r;
-
-        (void) snprintf(path, sizeof(path), "/proc/%i/stat", (int) pid);
-        r = file_read(AT_FDCWD, path, 4096, &text, NULL);
-        if (r < 0)
-                return r == -ENOENT ? -ESRCH : r;
-
-        char *p = strrchr(text, ')');
-        for (unsigned field = 2; p && field < 22; field++)
-                p = strchr(p + 1, ' ');
-        if (!p)
-                return -EBADMSG;
-        *ret = strtoull(p, NULL, 10);
-        return 0;
-}
-
 /* Find the container. Return: 1; 0 if it does not run, or is frozen; negative errno. */
 static int find(Health *h) {
         int r;
@@ -128,7 +108,7 @@ static int find(Health *h) {
         h->main_pidfd = pidfd_open(h->main_pid, 0);
         if (h->main_pidfd < 0)
                 return errno == ESRCH ? 0 : -errno;
-        r = start_time(h->main_pid, &h->start_time);
+        r = init_start_time(h->main_pid, &h->start_time);
         if (r < 0)
                 return r == -ESRCH ? 0 : r;
         /* Looked at after it was opened: the PID may have been another's before. */
@@ -568,6 +548,11 @@ int main(int argc, char *argv[]) {
         if (r < 0) {
                 (void) log_error_errno(
                         r, "Failed to execute this program from a read-only mount: %m");
+                return EXIT_FAILURE;
+        }
+        r = confine("spawnlet-health", NULL);
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to give up capabilities: %m");
                 return EXIT_FAILURE;
         }
 

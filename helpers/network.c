@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/notify.h"
+#include "common/kernel/confine.h"
 #include "common/kernel/network.h"
 
 /* The number of options of a network, and what getopt_long() returns for the first of them. */
@@ -163,6 +164,11 @@ int main(int argc, char *argv[]) {
         if (!verb || optind + 2 < argc || (!machine && !verb->is_for_all) ||
                 (any && !verb->has_options)) {
                 log_error("Takes up, reload, down or repair, a name, and options; see --help");
+                return EXIT_FAILURE;
+        }
+        r = confine("spawnlet-network", verb->name);
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to give up capabilities: %m");
                 return EXIT_FAILURE;
         }
         if (!machine)

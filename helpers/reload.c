@@ -20,6 +20,7 @@
 #include "common/base/parse.h"
 #include "common/base/resolv.h"
 #include "common/base/settings.h"
+#include "common/kernel/confine.h"
 #include "common/kernel/init.h"
 #include "common/kernel/inside.h"
 #include "common/kernel/mount.h"
@@ -82,6 +83,7 @@ static const char *bind_value(const char *line, bool *ret_read_only) {
 static int add_mount(BindMounts *m, const char *line, bool is_recorded, bool is_wanted) {
         bool read_only;
         const char *value = bind_value(line, &read_only);
+        int r;
 
         if (!value)
                 return 0;
@@ -102,8 +104,10 @@ static int add_mount(BindMounts *m, const char *line, bool is_recorded, bool is_
                 .read_only = read_only,
                 .is_recorded = is_recorded,
                 .is_wanted = is_wanted };
-        if (bind_parse(value, &new->bind) < 0)
-                return log_oom();
+        r = bind_parse(value, &new->bind);
+        if (r < 0)
+                return r == -ENOMEM ? log_oom()
+                                    : log_error_errno(r, "'%s': not an absolute path", line);
         m->n++;
         return 0;
 }
@@ -426,6 +430,11 @@ int main(int argc, char *argv[]) {
         if (r < 0) {
                 (void) log_error_errno(
                         r, "Failed to execute this program from a read-only mount: %m");
+                return EXIT_FAILURE;
+        }
+        r = confine("spawnlet-reload", NULL);
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to give up capabilities: %m");
                 return EXIT_FAILURE;
         }
         umask(0);

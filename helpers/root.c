@@ -20,16 +20,22 @@
 #include <sys/stat.h>
 
 #include "common/base/address.h"
+#include "common/base/credential.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/notify.h"
 #include "common/base/resolv.h"
 #include "common/base/settings.h"
+#include "common/kernel/confine.h"
+#include "common/kernel/idmap.h"
 #include "common/kernel/machine.h"
 #include "common/kernel/root.h"
 
 #define HOST_FILE_MAX (1024U * 1024U)
+
+/* For which systemd may be busy with a daemon-reload. The unit's own timeout is longer. */
+#define RELOAD_TIMEOUT_MSEC 60000
 
 /* Users above this are people, who have no business in a container; login.defs(5), UID_MIN. */
 #define SYSTEM_UID_MAX 999
@@ -113,6 +119,21 @@ typedef enum System {
         _SYSTEM_MAX,
         _SYSTEM_INVALID = -EINVAL,
 } System;
+
+typedef struct Arguments {
+        const char *name; /* the definition's */
+        char **settings;  /* borrowed */
+        char **command;   /* borrowed; NULL if there is none */
+        const char *root; /* NULL: a disk image */
+        bool image;
+        System system;
+        const char *machine_id;
+        char **servers, **domains;  /* of resolv.conf */
+        const char *resolv_source;  /* or the file that it is made of */
+        bool maps_binds, maps_root; /* whose owners nspawn will map */
+        char **credentials;         /* files that the generator wrote */
+        const char *instance;       /* what "%i" in them stands for */
+} Arguments;
 
 static const char *const system_names[_SYSTEM_MAX] = {
         [SYSTEM_IN_ROOT] = "root",
@@ -216,7 +237,8 @@ static bool parse_account(const char *line, size_t n, int *ret_name_length, cons
         const char *id =
                 password ? memchr(password + 1, ':', n - (size_t) (password + 1 - line)) : NULL;
 
-        if (!id || password == line || strchr("#+-", *line))
+        /* Without a number strtol(3) would pass over the end of the line. */
+        if (!id || password == line || strchr("#+-", *line) || id[1] < '0' || id[1] > '9')
                 return false;
 
         *ret_name_length = (int) (password - line);
@@ -259,15 +281,10 @@ static void append_members(Str *s, const char *members, size_t n, const char *us
  * @users: for group(5), the result for passwd(5); else NULL
  * @locked: what follows the name in the shadow file, which locks all accounts
  */
-static int read_accounts(const char *path, const char *users, const char *locked,
+static int filter_accounts(const char *text, const char *users, const char *locked,
         char **ret_entries, char **ret_shadow) {
         _cleanup_str_ Str entries = {}, shadow = {};
-        _cleanup_free_ char *text = NULL;
         int r;
-
-        r = file_read(AT_FDCWD, path, HOST_FILE_MAX, &text, NULL);
-        if (r < 0)
-                return log_error_errno(r, "Failed to read '%s': %m", path);
 
         for (const char *line = text; *line;) {
                 size_t n = strcspn(line, "\n");
@@ -290,9 +307,18 @@ static int read_accounts(const char *path, const char *users, const char *locked
         }
 
         r = str_take(&entries, ret_entries);
-        if (r >= 0)
-                r = str_take(&shadow, ret_shadow);
-        return r < 0 ? log_oom() : 0;
+        return r < 0 ? r : str_take(&shadow, ret_shadow);
+}
+
+static int read_accounts(const char *path, const char *users, const char *locked,
+        char **ret_entries, char **ret_shadow) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = file_read(AT_FDCWD, path, HOST_FILE_MAX, &text, NULL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to read '%s': %m", path);
+        return filter_accounts(text, users, locked, ret_entries, ret_shadow) < 0 ? log_oom() : 0;
 }
 
 /*
@@ -435,6 +461,22 @@ static const char *place_in_hosts(const char *line, size_t n) {
         return behind_files ? behind_files : first;
 }
 
+/* Append an nsswitch.conf(5) with "spawnlet" in it. */
+static void append_nsswitch(Str *s, const char *text) {
+        for (const char *line = text; *line;) {
+                size_t n = strcspn(line, "\n");
+                const char *place = place_in_hosts(line, n);
+                size_t before = place ? (size_t) (place - line) : 0;
+
+                str_append_n(s, line, before);
+                if (place) /* "hosts:dns" is as good as "hosts: dns" */
+                        str_append(s, strchr(" \t\n[#", *place) ? " spawnlet" : " spawnlet ");
+                n += line[n] == '\n';
+                str_append_n(s, line + before, n - before);
+                line += n;
+        }
+}
+
 /*
  * The host's, with the module for the names of other containers, also where the host itself does
  * not use it; nss-spawnlet(8). The content, not the link that it is on some distributions.
@@ -450,19 +492,7 @@ static int make_nsswitch(int root) {
         if (r < 0)
                 return log_error_errno(r, "Failed to read '/etc/nsswitch.conf': %m");
 
-        for (const char *line = text; *line;) {
-                size_t n = strcspn(line, "\n");
-                const char *place = place_in_hosts(line, n);
-                size_t before = place ? (size_t) (place - line) : 0;
-
-                str_append_n(&s, line, before);
-                if (place)
-                        str_append(&s, " spawnlet");
-                n += line[n] == '\n';
-                str_append_n(&s, line + before, n - before);
-                line += n;
-        }
-
+        append_nsswitch(&s, text);
         return str_error(&s) < 0 ? log_oom()
                                  : make_file(root, "etc/nsswitch.conf", s.data ? s.data : "", 0644);
 }
@@ -547,19 +577,25 @@ static int prepare_nix(int root, const char *machine) {
         return 0;
 }
 
-/* nspawn would refuse the root as well, but its words do not say what to do. */
-static int check_root(int root, const char *path) {
+/* nspawn would refuse the root as well, but its words do not say what to do; and it waits at a FIFO. */
+static int check_root(int root, const char *path, System system) {
         static const char *const files[] = { "etc/os-release", "usr/lib/os-release" };
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
-                int r = root_has(root, files[i]);
+                int r = root_has_file(root, files[i]);
 
+                if (r == -EBADFD)
+                        return log_error_errno(r, "Refusing to use '%s/%s': it is no regular file",
+                                path, files[i]);
                 if (r < 0)
                         return log_error_errno(r, "Failed to look into '%s': %m", path);
                 if (r > 0)
                         return 0;
         }
 
+        /* That of NixOS leads into the store, which is not mounted yet. */
+        if (system != SYSTEM_IN_ROOT)
+                return 0;
         log_error("No operating system is in '%s': neither etc/os-release nor usr/lib/os-release "
                   "exists there. Install one (with debootstrap, dnf --installroot, ...), or share "
                   "the host's with System=host.",
@@ -567,7 +603,43 @@ static int check_root(int root, const char *path) {
         return -ENOENT;
 }
 
-static int prepare(const char *machine, const char *path, System system, const char *machine_id) {
+/*
+ * systemd-nspawn itself follows links on the host in two places: it reads the machine ID (252), and makes
+ * /var/log/journal/MACHINE-ID, setup_journal() in nspawn.c. The second could be in any directory of the
+ * host's, and with private users it would belong to the container.
+ */
+static int check_links(int root, const char *path, char *const *settings) {
+        static const struct {
+                const char *path;
+                bool is_journal;
+        } followed[] = {
+                { "etc/machine-id", false },
+                { "var", true },
+                { "var/log", true },
+                { "var/log/journal", true },
+        };
+        bool has_journal = !strv_contains(settings, "[Exec]LinkJournal=no");
+
+        for (size_t i = 0; i < ELEMENTSOF(followed); i++) {
+                int r = !followed[i].is_journal || has_journal
+                        ? root_leads_out(root, followed[i].path)
+                        : 0;
+
+                if (r < 0)
+                        return log_error_errno(r, "Failed to look into '%s': %m", path);
+                if (r > 0)
+                        return log_error_errno(ELOOP,
+                                "Refusing to use '%s/%s', which systemd-nspawn follows: it is a "
+                                "link that leads out of the root%s",
+                                path, followed[i].path,
+                                followed[i].is_journal ? "; with LinkJournal=no it does no harm"
+                                                       : "");
+        }
+        return 0;
+}
+
+static int prepare(const char *machine, const Arguments *a) {
+        const char *path = a->root;
         _cleanup_close_ int root = -EBADF;
         int r;
 
@@ -577,20 +649,30 @@ static int prepare(const char *machine, const char *path, System system, const c
                 return log_error_errno(r, "Failed to make '" MACHINES_DIR "': %m");
 
         root = root_open(path);
+        if (root == -EXDEV)
+                return log_error_errno(root,
+                        "Refusing to use '%s' as a container's root: it leads to the host's own",
+                        path);
         if (root < 0)
                 return log_error_errno(root, "Failed to make or open the root '%s': %m", path);
 
-        switch (system) {
+        switch (a->system) {
         case SYSTEM_OF_HOST:
-                r = prepare_host(root, machine, machine_id);
+                r = prepare_host(root, machine, a->machine_id);
                 break;
         case SYSTEM_NIX:
                 r = prepare_nix(root, machine);
                 break;
         default:
-                r = check_root(root, path);
+                r = 0; /* taken as it is */
         }
 
+        if (r >= 0)
+                r = check_root(root, path, a->system);
+        if (r >= 0)
+                r = check_links(root, path, a->settings);
+        if (r >= 0 && a->maps_root && idmap_make_points(root, a->settings) < 0)
+                r = log_oom();
         return r;
 }
 
@@ -758,28 +840,23 @@ static void help(void) {
                "     --search=DOMAIN  Search domain for it, may be repeated\n"
                "     --resolv-conf=KIND\n"
                "                      Make a resolv.conf of the host's: host, static, uplink or\n"
-               "                      stub as in systemd-nspawn(1), without loopback addresses\n\n"
+               "                      stub as in systemd-nspawn(1), without loopback addresses\n"
+               "     --idmap=WHAT     Find out if owners can be mapped: of bind mounts (binds), or "
+               "of\n"
+               "                      the root, too (root)\n"
+               "     --credential=FILE\n"
+               "                      Pass on a credential of the definition, may be repeated\n"
+               "     --instance=NAME  What %%i in it stands for\n\n"
                "NAME is the definition's: NAME or TEMPLATE@INSTANCE. A SETTING is a line such as\n"
                "[Network]HostAddress=10.90.0.1. COMMAND is executed at the end. Called by the\n"
                "container's unit; see spawnlet.container(5).\n",
                 program_invocation_short_name);
 }
 
-typedef struct Arguments {
-        const char *name; /* the definition's */
-        char **settings;  /* borrowed */
-        char **command;   /* borrowed; NULL if there is none */
-        const char *root; /* NULL: a disk image */
-        bool image;
-        System system;
-        const char *machine_id;
-        char **servers, **domains; /* of resolv.conf */
-        const char *resolv_source; /* or the file that it is made of */
-} Arguments;
-
 static void arguments_done(Arguments *a) {
         strv_free(a->servers);
         strv_free(a->domains);
+        strv_free(a->credentials);
 }
 
 /* Return: 1 to go on, 0 when all is done, negative errno on wrong usage, logged. */
@@ -793,6 +870,9 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
                 { "dns", required_argument, NULL, 'd' },
                 { "search", required_argument, NULL, 'S' },
                 { "resolv-conf", required_argument, NULL, 'R' },
+                { "idmap", required_argument, NULL, 'M' },
+                { "credential", required_argument, NULL, 'C' },
+                { "instance", required_argument, NULL, 'I' },
                 {},
         };
 
@@ -832,6 +912,20 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
                                         "stub",
                                         optarg);
                         break;
+                case 'M':
+                        a->maps_root = strcmp(optarg, "root") == 0;
+                        a->maps_binds = a->maps_root || strcmp(optarg, "binds") == 0;
+                        if (!a->maps_binds)
+                                return log_error_errno(
+                                        EINVAL, "--idmap=%s: neither binds nor root", optarg);
+                        break;
+                case 'C':
+                        if (strv_extend(&a->credentials, optarg) < 0)
+                                return log_oom();
+                        break;
+                case 'I':
+                        a->instance = optarg;
+                        break;
                 default:
                         return -EINVAL;
                 }
@@ -857,22 +951,49 @@ static int cut_command(int argc, char *argv[], Arguments *a) {
         return argc;
 }
 
+/* nspawn's own errors come late, and do not say what to do. */
+static int check_idmap(const Arguments *a) {
+        _cleanup_close_ int root = -EBADF;
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        if (a->maps_root) {
+                root = root_open(a->root); /* made where it is missing, as prepare() does */
+                if (root < 0)
+                        return 0; /* which it will say */
+        }
+
+        r = idmap_check(a->maps_root ? a->root : NULL, a->system == SYSTEM_OF_HOST ? "/usr" : NULL,
+                a->settings, &error);
+        if (r < 0 && error)
+                log_error("%s", error);
+        else if (r < 0)
+                (void) log_error_errno(r, "Failed to find out if owners can be mapped: %m");
+        return r;
+}
+
+static int install_credentials(const Arguments *a, const char *machine) {
+        _cleanup_free_ char *error = NULL, *again = NULL;
+        int r = credentials_install(machine, a->credentials, a->instance, &error);
+
+        /* During a daemon-reload, until whose end systemd does nothing else. */
+        if (r == -ENOENT && notify_barrier(RELOAD_TIMEOUT_MSEC) >= 0)
+                r = credentials_install(machine, a->credentials, a->instance, &again);
+        if (r < 0 && error)
+                (void) log_error_errno(r, "%s: %m", error);
+        else if (r < 0)
+                log_oom();
+        return r;
+}
+
 static int run(const Arguments *a) {
-        _cleanup_strv_ char **settings = NULL;
         _cleanup_free_ char *machine = NULL;
         int r;
 
         if (definition_name_to_machine(a->name, &machine) < 0)
                 return log_oom();
 
-        STRV_FOREACH(line, a->settings) {
-                char *concealed;
-
-                if (settings_conceal(*line, &concealed) < 0 ||
-                        strv_consume(&settings, concealed) < 0)
-                        return log_oom();
-        }
-        r = settings_write(a->name, settings);
+        r = settings_write(a->name, a->settings);
         if (r < 0)
                 return log_error_errno(
                         r, "Failed to make a file in '" SPAWNLET_STARTED_DIR "': %m");
@@ -882,12 +1003,16 @@ static int run(const Arguments *a) {
         if (r < 0)
                 return log_error_errno(r, "Failed to make '" SPAWNLET_HOSTS_DIR "': %m");
 
+        r = install_credentials(a, machine);
+        if (r < 0)
+                return r;
+
         if (a->resolv_source)
                 r = copy_resolv_conf(machine, a->resolv_source);
         else if (a->servers || a->domains)
                 r = make_resolv_conf(machine, a->servers, a->domains);
         if (r >= 0 && !a->image)
-                r = prepare(machine, a->root, a->system, a->machine_id);
+                r = prepare(machine, a);
         if (r >= 0 && !a->image)
                 r = link_machine(machine, a->root);
         if (r < 0 || !a->command)
@@ -906,7 +1031,18 @@ int main(int argc, char *argv[]) {
         umask(0);
 
         r = parse_argv(cut_command(argc, argv, &arguments), argv, &arguments);
-        if (r > 0)
+        if (r <= 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (arguments.maps_binds) {
+                r = confine("spawnlet-root", "idmap");
+                if (r >= 0 && check_idmap(&arguments) < 0)
+                        return EXIT_FAILURE;
+        }
+        if (r >= 0)
+                r = confine("spawnlet-root", arguments.command ? "network" : NULL);
+        if (r < 0)
+                (void) log_error_errno(r, "Failed to give up capabilities: %m");
+        else
                 r = run(&arguments);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -29,6 +29,7 @@
 #include "common/base/str.h"
 #include "common/bus/bus.h"
 #include "common/kernel/cgroup.h"
+#include "common/kernel/confine.h"
 #include "common/kernel/init.h"
 #include "common/kernel/inside.h"
 
@@ -450,6 +451,10 @@ static int run(Stop *s) {
          * the time to see us. */
         if (s->command)
                 (void) inside_protect(s->argv);
+        else
+                r = confine("spawnlet-stop", NULL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to give up capabilities: %m");
         if (!s->starting)
                 thaw(s, s->main_pid);
         r = wait_until_ready(s);
@@ -537,6 +542,11 @@ int main(int argc, char *argv[]) {
         int r;
 
         log_setup("spawnlet-stop", log_target_of_service());
+        r = confine("spawnlet-stop", "command");
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to give up capabilities: %m");
+                return EXIT_FAILURE;
+        }
 
         r = parse_argv(argc, argv, &s);
         if (r > 0)

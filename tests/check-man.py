@@ -44,6 +44,7 @@ def example_findings(program, section, example):
     header = section + " lan" if section == "Veth" else section
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory, "web.container")
+        path.touch(0o600)  # for credentials: that others can read them is worth a warning
         path.write_text(f"[{header}]\n{example}\n")
         found = spawnlet(program, "check", "--json", str(path))
     beside = (PLANNED, "has a meaning only", "needs ", "contradicts", "no valid definition", "of this family",

@@ -659,6 +659,109 @@ static int check_network(const Definition *d, Diags *diags) {
         return r < 0 ? r : check_veths(d, diags);
 }
 
+static bool is_credential(const Setting *s) {
+        return s->key == &keys[KEY_SET_CREDENTIAL] || s->key == &keys[KEY_LOAD_CREDENTIAL];
+}
+
+static int compare_ids(const void *a, const void *b) {
+        const Setting *const *one = a, *const *other = b;
+        size_t n = strcspn((*one)->value, ":"), m = strcspn((*other)->value, ":");
+        int c = strncmp((*one)->value, (*other)->value, MIN(n, m));
+
+        if (c == 0)
+                c = (n > m) - (n < m);
+        return c != 0 ? c : (*one > *other) - (*one < *other); /* in their order, else */
+}
+
+/* systemd-nspawn fails where two credentials have the same name. */
+static int check_credentials(const Definition *d, Diags *diags) {
+        _cleanup_free_ const Setting **all = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_settings; i++)
+                n += is_credential(&d->settings[i]);
+        if (n < 2)
+                return 0;
+        all = reallocarray(NULL, n, sizeof(Setting *));
+        if (!all)
+                return -ENOMEM;
+        n = 0;
+        for (size_t i = 0; i < d->n_settings; i++)
+                if (is_credential(&d->settings[i]))
+                        all[n++] = &d->settings[i];
+        qsort(all, n, sizeof(Setting *), compare_ids);
+
+        for (size_t i = 1; i < n; i++) {
+                size_t size = strcspn(all[i]->value, ":") + 1;
+                int r;
+
+                if (strncmp(all[i - 1]->value, all[i]->value, size) != 0)
+                        continue;
+                r = complain(diags, all[i], "an empty assignment before it removes the others",
+                        "there is a credential of this name already");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Owners of what is bound. With an option that maps them, nspawn fails at the start where there is nothing
+ * to map, or where they are mapped already. */
+static int check_bind_owners(const Definition *d, const Setting *s, Diags *diags) {
+        Idmap idmap = bind_idmap(s->value);
+
+        if (idmap <= IDMAP_NONE)
+                return 0;
+        if (!bind_is_live(s->value))
+                return complain(diags, s, "remove the option",
+                        "owners cannot be mapped here: the source is the container's already");
+        if (idmap == IDMAP_SAME && !definition_shifts_users(d))
+                return complain(diags, s, "remove the option, or use PrivateUsers=pick",
+                        "idmap needs users with other numbers outside than inside");
+        return 0;
+}
+
+/* An explicit first user leaves it to the administrator whom files are given to on the host. */
+static bool owners_may_fit(const Definition *d) {
+        const char *users = definition_value(d, KEY_PRIVATE_USERS);
+
+        return users && *users >= '0' && *users <= '9';
+}
+
+/* What has no owners inside, as an overlay cannot be id-mapped: nobody's, to which root cannot write. */
+static int check_overlay_owners(const Definition *d, const Setting *s, Diags *diags) {
+        if (owners_may_fit(d))
+                return 0;
+        if (key_id(s->key) == KEY_OVERLAY)
+                return complain(diags, s, "use Bind=, or PrivateUsers=no",
+                        "with private users nobody could write to it: overlays cannot have their "
+                        "owners mapped");
+        return warn(diags, s, "use BindReadOnly=, or PrivateUsers=no",
+                "with private users its files belong to nobody inside: overlays cannot have their "
+                "owners mapped");
+}
+
+static int check_owners(const Definition *d, Diags *diags) {
+        const Setting *v = in_force(d, KEY_VOLATILE);
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < d->n_settings; i++) {
+                const Setting *s = &d->settings[i];
+
+                if (s->key && s->key->type == TYPE_BIND)
+                        r = check_bind_owners(d, s, diags);
+                if (s->key && s->key->type == TYPE_OVERLAY && definition_shifts_users(d))
+                        r = check_overlay_owners(d, s, diags);
+        }
+
+        /* nspawn maps the owners of the overlay that it has made, which the kernel refuses. */
+        if (r >= 0 && v && strcmp(v->value, "overlay") == 0 && definition_shifts_users(d) &&
+                !str_equal(definition_value(d, KEY_PRIVATE_USERS_OWNERSHIP), "off"))
+                r = complain(diags, v, "use Ephemeral=yes or Volatile=yes, or PrivateUsers=no",
+                        "overlays cannot have their owners mapped, which private users need");
+        return r;
+}
+
 /* nspawn cannot join a network namespace with private users before systemd 261, and files that are
  * shared with the host would belong to nobody inside without mapped mounts. */
 static int check_users(const Definition *d, Diags *diags) {
@@ -693,6 +796,10 @@ int check_definition(const Definition *d, Diags *diags) {
                 r = check_files(d, diags);
         if (r >= 0)
                 r = check_users(d, diags);
+        if (r >= 0)
+                r = check_credentials(d, diags);
+        if (r >= 0)
+                r = check_owners(d, diags);
         return r < 0 ? r : check_network(d, diags);
 }
 

@@ -97,7 +97,9 @@ int file_create(int dirfd, const char *name, const void *data, size_t size, mode
         if (fd < 0)
                 return -errno;
 
-        r = write_all(fd, data, size);
+        r = fchmod(fd, mode) < 0 ? -errno : 0; /* whatever the umask is */
+        if (r >= 0)
+                r = write_all(fd, data, size);
         if (r >= 0 && close(TAKE_FD(fd)) < 0)
                 r = -errno;
         if (r < 0)

@@ -186,6 +186,12 @@ static int parse_record(const char *text, HealthRecord *ret) {
         return 0;
 }
 
+static int format_record(const HealthRecord *h, char **ret) {
+        return str_format(ret, "%llu %llu %s %llu %s\n", (unsigned long long) h->pid,
+                (unsigned long long) h->start_time, states[h->state],
+                (unsigned long long) h->n_failures, h->message ? h->message : "");
+}
+
 /* Return: 0; -ENOENT if there is none; other negative errno. */
 static int read_record(const char *machine, HealthRecord *ret) {
         _cleanup_free_ char *path = NULL, *text = NULL;
@@ -255,13 +261,9 @@ int health_write(const char *machine, const HealthRecord *h) {
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = str_format(&text, "%llu %llu %s %llu %s\n", (unsigned long long) h->pid,
-                (unsigned long long) h->start_time, states[h->state],
-                (unsigned long long) h->n_failures, h->message ? h->message : "");
-        if (r < 0)
-                return r;
-
-        r = mkdir_parents(SPAWNLET_HEALTH_DIR, 0755);
+        r = format_record(h, &text);
+        if (r >= 0)
+                r = mkdir_parents(SPAWNLET_HEALTH_DIR, 0755);
         if (r < 0)
                 return r;
         directory = open(SPAWNLET_HEALTH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -11,8 +11,6 @@
 /* The first line of a record: a file without it was made by another version. */
 #define RECORD_HEADER "# What this container was started with, and what was changed since.\n"
 
-#define LINE_SECRET "[Exec]SetCredential=" /* ID:VALUE */
-
 #define SIZE_USUAL 1000 /* bytes of lines for a reload, allocated at once */
 
 /* Much more than a definition and its drop-ins can be, whose lines may have been short ones. */
@@ -59,14 +57,18 @@ static void append_prefix(Str *s, const Setting *setting) {
         str_append_all(s, "]", setting->key ? setting->key->name : setting->name, "=");
 }
 
-int settings_conceal(const char *line, char **ret) {
-        const char *value = str_starts_with(line, LINE_SECRET),
-                   *secret = value ? strchr(value, ':') : NULL;
-
-        if (!secret)
-                return str_join(ret, line);
-        return str_format(ret, "%.*s:%016llx", (int) (secret - line), line,
-                (unsigned long long) hash64(0, secret, strlen(secret)));
+/*
+ * A setting as it is written down: of ID:VALUE of a credential, the ID.
+ * @id: frees it
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int conceal(Setting *s, char **id) {
+        if (s->key != &keys[KEY_SET_CREDENTIAL])
+                return 0;
+        *id = strndup(s->value, strcspn(s->value, ":"));
+        s->value = *id;
+        return *id ? 0 : -ENOMEM;
 }
 
 bool settings_split(const char *line, SettingLine *ret) {
@@ -165,10 +167,16 @@ void settings_append(Str *s, const Definition *d, Str *ret_reloadable) {
 
         (void) str_reserve(ret_reloadable, SIZE_USUAL); /* a failure shows at the end */
         for (size_t i = 0; i < d->n_settings; i++) {
+                _cleanup_free_ char *id = NULL;
+                Setting setting = d->settings[i];
                 size_t begin = s->len;
 
-                append_word(s, &d->settings[i], flags);
-                Effect effect = setting_effect(&d->settings[i], own);
+                if (conceal(&setting, &id) < 0) {
+                        s->failed = true;
+                        return;
+                }
+                append_word(s, &setting, flags);
+                Effect effect = setting_effect(&setting, own);
 
                 if (effect != EFFECT_RESTART && effect != EFFECT_LIVE && !s->failed)
                         str_append_n(ret_reloadable, s->data + begin, s->len - begin);
@@ -179,17 +187,20 @@ int settings_of(const Definition *d, char ***ret) {
         _cleanup_strv_ char **lines = NULL;
 
         for (size_t i = 0; i < d->n_settings; i++) {
-                _cleanup_free_ char *concealed = NULL;
-                _cleanup_str_ Str line = {};
+                _cleanup_free_ char *id = NULL;
+                Setting setting = d->settings[i];
+                _cleanup_str_ Str s = {};
+                char *line;
                 int r;
 
-                append_prefix(&line, &d->settings[i]);
-                str_append(&line, d->settings[i].value);
-                r = str_error(&line);
+                r = conceal(&setting, &id);
+                if (r < 0)
+                        return r;
+                append_prefix(&s, &setting);
+                str_append(&s, setting.value);
+                r = str_take(&s, &line);
                 if (r >= 0)
-                        r = settings_conceal(line.data, &concealed);
-                if (r >= 0)
-                        r = strv_consume(&lines, TAKE_PTR(concealed));
+                        r = strv_consume(&lines, line);
                 if (r < 0)
                         return r;
         }
@@ -257,18 +268,24 @@ int settings_parse(const char *text, char ***ret) {
 }
 
 int settings_write(const char *name, char *const *lines) {
-        _cleanup_close_ int directory = -EBADF;
+        _cleanup_close_ int directory = -EBADF, lock = -EBADF;
         _cleanup_free_ char *text = NULL;
         int r;
 
         r = settings_format(lines, &text);
         if (r >= 0)
                 r = mkdir_parents(SPAWNLET_STARTED_DIR, 0755);
+        if (r >= 0)
+                r = mkdir_parents(SPAWNLET_LOCK_DIR, 0700);
         if (r < 0)
                 return r;
 
+        /* For one writer at a time. Not the directory itself: anybody can open that, and so lock it. */
+        lock = open(SPAWNLET_LOCK_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (lock < 0 || flock(lock, LOCK_EX) < 0)
+                return -errno;
         directory = open(SPAWNLET_STARTED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (directory < 0 || flock(directory, LOCK_EX) < 0) /* for one writer at a time */
+        if (directory < 0)
                 return -errno;
         return file_replace(directory, name, text, strlen(text), 0644);
 }

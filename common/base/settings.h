@@ -8,6 +8,8 @@
  * The unit has them on the command lines of spawnlet-root, which writes them down at the start, and
  * of spawnlet-reload, which writes down what it has changed. So the record is of what runs, whatever
  * has happened to the definition meanwhile.
+ *
+ * Everybody may read them. So of SetCredential= they have the ID alone; see credential.h for the value.
  */
 
 #include "common/base/definition.h"
@@ -19,16 +21,7 @@
 void settings_append(Str *s, const Definition *d, Str *ret_reloadable);
 
 /**
- * settings_conceal() - a line as it is written down and shown
- * @ret: @line; of a secret, that of SetCredential=, with a hash in place of the value; owned by the
- *       caller
- *
- * Return: 0 or -ENOMEM.
- */
-int settings_conceal(const char *line, char **ret);
-
-/**
- * settings_of() - the lines of a definition, in its order, secrets concealed
+ * settings_of() - the lines of a definition, in its order
  * @ret: a list owned by the caller; NULL where nothing is set
  *
  * Return: 0 or -ENOMEM.

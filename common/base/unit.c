@@ -2,6 +2,7 @@
 
 #include "common/base/unit.h"
 
+#include "common/base/credential.h"
 #include "common/base/health.h"
 #include "common/base/name.h"
 #include "common/base/parse.h"
@@ -383,10 +384,13 @@ static void append_prepare(Str *s, const Definition *d, const char *root, Str *r
                 append_option(s, d, "--system=", kinds[definition_system(d)]);
                 append_options(s, d, KEY_MACHINE_ID, "--machine-id=");
         }
+        if (definition_shifts_users(d))
+                str_append(s, definition_maps_root(d) ? " --idmap=root" : " --idmap=binds");
         append_options(s, d, KEY_DNS, "--dns=");
         append_options(s, d, KEY_SEARCH, "--search=");
         if (host_resolv_conf(d))
                 str_append_all(s, " --resolv-conf=", host_resolv_conf(d));
+        credentials_append_sources(s, d);
         str_append_char(s, ' ');
         definition_append_instance(s, d);
         settings_append(s, d, ret_reloadable);
@@ -528,6 +532,20 @@ static void append_device(Str *s, const Definition *d, const char *device) {
                 append_option(s, d, "--bind=", node);
 }
 
+/* Without a word about owners, all that is bound would be nobody's for private users. */
+static void append_bind(Str *s, const Definition *d, const char *option, const char *value) {
+        _cleanup_str_ Str mapped = {};
+
+        if (definition_shifts_users(d))
+                bind_append_mapped(&mapped, value);
+        else
+                str_append(&mapped, value);
+        if (str_error(&mapped) < 0)
+                s->failed = true;
+        else
+                append_option(s, d, option, mapped.data);
+}
+
 /* The settings that become an option of nspawn by the table alone. */
 static void append_table_options(Str *s, const Definition *d) {
         for (size_t i = 0; i < d->n_settings; i++) {
@@ -538,6 +556,8 @@ static void append_table_options(Str *s, const Definition *d) {
                 if (o->key->flags & KEY_FLAG) {
                         if (strcmp(o->value, "yes") == 0)
                                 append_option(s, d, o->key->option, "");
+                } else if (o->key->type == TYPE_BIND) {
+                        append_bind(s, d, o->key->option, o->value);
                 } else if (o->key->option) {
                         append_option(s, d, o->key->option, o->value);
                 } else if (o->key->type == TYPE_DEVICE) {
@@ -624,6 +644,7 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
                 str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal");
         append_networkd(s, d);
         append_table_options(s, d);
+        credentials_append_options(s, d);
         /* Last: of several --resolv-conf=, the last one counts. */
         if (definition_find(d, KEY_DNS) || host_resolv_conf(d))
                 str_append_all(s, " --resolv-conf=off --bind-ro=" SPAWNLET_RESOLV_DIR "/",

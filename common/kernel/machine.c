@@ -28,7 +28,7 @@ int machine_link(const char *machine, const char *root) {
 
         r = machine_unlink(machine); /* of a root that it had before */
         if (r >= 0)
-                r = mkdir_parents(LINKS_DIR, 0755);
+                r = mkdir_parents(LINKS_DIR, 0700);
         if (r < 0)
                 return r;
 

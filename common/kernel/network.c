@@ -38,12 +38,22 @@ static void network_done(Network *n) {
 #define _cleanup_network_ _cleanup_(network_done)
 
 static int make_directories(char **reterr) {
-        static const char *const directories[] = { SPAWNLET_RUN_DIR, SPAWNLET_HOSTS_DIR, NETNS_DIR,
-                RECORDS_DIR };
+        /* Who can open a directory can lock it, flock(2): that of the records only root can. Whether there
+         * is a record of some name anybody may know. */
+        static const struct {
+                const char *path;
+                mode_t mode;
+        } directories[] = {
+                { SPAWNLET_RUN_DIR, 0755 },
+                { SPAWNLET_HOSTS_DIR, 0755 },
+                { NETNS_DIR, 0700 },
+                { RECORDS_DIR, 0711 },
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(directories); i++)
-                if (mkdir(directories[i], 0755) < 0 && errno != EEXIST)
-                        return error_explain(reterr, -errno, "make the directory", directories[i]);
+                if (mkdir(directories[i].path, directories[i].mode) < 0 && errno != EEXIST)
+                        return error_explain(
+                                reterr, -errno, "make the directory", directories[i].path);
         return 0;
 }
 

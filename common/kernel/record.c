@@ -39,7 +39,7 @@ int record_open(const char *machine, bool create, Record *ret) {
                 return -errno;
 
         for (;;) {
-                bool made = create && mkdirat(parent, machine, 0755) >= 0;
+                bool made = create && mkdirat(parent, machine, 0700) >= 0;
                 _cleanup_close_ int fd = -EBADF;
                 struct stat st;
 

@@ -3,6 +3,7 @@
 #include "common/kernel/root.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
@@ -20,15 +21,29 @@
 
 #define OPEN_TRIES 1000U
 
+/* Whether a directory is the root of the host, under whatever name. */
+static int is_host(int fd) {
+        struct stat st, host;
+
+        if (fstat(fd, &st) < 0 || stat("/", &host) < 0)
+                return -errno;
+        return st.st_dev == host.st_dev && st.st_ino == host.st_ino;
+}
+
 int root_open(const char *path) {
-        int fd, r;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
 
         r = mkdir_parents(path, 0755);
         if (r < 0)
                 return r;
 
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        if (fd < 0)
+                return -errno;
+
+        r = is_host(fd);
+        return r < 0 ? r : r > 0 ? -EXDEV : TAKE_FD(fd);
 }
 
 /*
@@ -53,12 +68,31 @@ int root_resolve(int root, const char *path) {
         return open_with(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-int root_has(int root, const char *path) {
+int root_has_file(int root, const char *path) {
         _cleanup_close_ int fd = root_resolve(root, path);
+        struct stat st;
 
-        if (fd >= 0)
-                return 1;
-        return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
+        if (fd < 0)
+                return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) ? 1 : -EBADFD;
+}
+
+int root_leads_out(int root, const char *path) {
+        _cleanup_close_ int outside = open_with(root, path, O_PATH, RESOLVE_NO_MAGICLINKS),
+                            inside = -EBADF;
+        struct stat a, b;
+
+        if (outside < 0)
+                return outside == -ENOENT || outside == -ENOTDIR || outside == -ELOOP ? 0 : outside;
+
+        inside = root_resolve(root, path);
+        if (inside < 0)
+                return inside == -ENOENT || inside == -ENOTDIR || inside == -ELOOP ? 1 : inside;
+        if (fstat(outside, &a) < 0 || fstat(inside, &b) < 0)
+                return -errno;
+        return a.st_dev != b.st_dev || a.st_ino != b.st_ino;
 }
 
 int root_open_device(int root, const char *path, dev_t device) {
@@ -110,31 +144,95 @@ int root_mkdir(int root, const char *path, mode_t mode) {
         return TAKE_FD(current);
 }
 
-/* Remove a file or a directory with all in it, following no link. */
-static int remove_all(int directory, const char *name) {
+/* Whether a descriptor is of something mounted, or of a file system's inner volume that counts as such. */
+static int is_mount(int fd) {
+        struct statx st;
+
+        if (statx(fd, "", AT_EMPTY_PATH, 0, &st) < 0)
+                return -errno;
+        return (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/*
+ * Remove all that is in a directory but directories that are not empty: these are moved up to @top. So
+ * however deep a tree is, whose depth is for the container to choose, there is one level to walk.
+ * Return: whether there was such a directory; negative errno.
+ */
+static int empty(int top, const char *name, uint64_t *number) {
+        int fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+        _cleanup_closedir_ DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+        bool moved = false;
+
+        if (!directory)
+                return -errno;
+        r = is_mount(fd);
+        if (r != 0)
+                return r < 0 ? r : -EBUSY;
+
+        for (const struct dirent *e; (e = readdir(directory));) {
+                char above[32];
+
+                if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+                        continue;
+                if (unlinkat(fd, e->d_name, 0) == 0 || unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0)
+                        continue;
+                if (errno != ENOTEMPTY)
+                        return -errno;
+                do
+                        (void) snprintf(above, sizeof(above), "%016" PRIx64, (*number)++);
+                while ((r = renameat2(fd, e->d_name, top, above, RENAME_NOREPLACE)) < 0 &&
+                        errno == EEXIST);
+                if (r < 0)
+                        return -errno;
+                moved = true;
+        }
+
+        return moved;
+}
+
+/* Empty the directories in @top one after the other. Return: whether any is left; negative errno. */
+static int empty_all(int top, uint64_t *number) {
+        int copy = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+        bool left = false;
+
+        if (!directory)
+                return -errno;
+        for (const struct dirent *e; (e = readdir(directory));) {
+                if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+                        unlinkat(top, e->d_name, 0) == 0)
+                        continue;
+                int r = empty(top, e->d_name, number);
+                if (r < 0)
+                        return r;
+                if (unlinkat(top, e->d_name, AT_REMOVEDIR) < 0)
+                        return -errno;
+                left = left || r > 0;
+        }
+        return left;
+}
+
+int root_remove(int directory, const char *name) {
+        _cleanup_close_ int top = -EBADF;
+        uint64_t number = 0;
+        int r;
+
         if (unlinkat(directory, name, 0) == 0 || errno == ENOENT)
                 return 0;
         if (errno != EISDIR)
                 return -errno;
 
-        int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
+        top = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (top < 0)
                 return -errno;
+        r = is_mount(top);
+        if (r != 0)
+                return r < 0 ? r : -EBUSY;
 
-        _cleanup_closedir_ DIR *d = fdopendir(fd);
-        if (!d) {
-                (void) close(fd);
-                return -ENOMEM;
-        }
-
-        for (const struct dirent *entry; (entry = readdir(d));) {
-                if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
-                        continue;
-                int r = remove_all(dirfd(d), entry->d_name);
-                if (r < 0)
-                        return r;
-        }
-
+        while ((r = empty_all(top, &number)) > 0)
+                ;
+        if (r < 0)
+                return r;
         return unlinkat(directory, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
@@ -146,7 +244,7 @@ static int finish(int directory, const char *name) {
                 return r;
 
         r = errno == EEXIST ? 0 : -errno;
-        (void) remove_all(directory, UNFINISHED); /* what failed before is the one to report */
+        (void) root_remove(directory, UNFINISHED); /* what failed before is the one to report */
         return r;
 }
 
@@ -160,7 +258,7 @@ int root_create(int directory, const char *name, const void *data, size_t size, 
         if (exists(directory, name))
                 return 0;
 
-        r = remove_all(directory, UNFINISHED);
+        r = root_remove(directory, UNFINISHED);
         if (r >= 0)
                 r = file_create(directory, UNFINISHED, data, size, mode);
         return r < 0 ? r : finish(directory, name);
@@ -258,7 +356,7 @@ int root_copy(const char *source, int directory, const char *name) {
         if (exists(directory, name))
                 return 0;
 
-        r = remove_all(directory, UNFINISHED);
+        r = root_remove(directory, UNFINISHED);
         if (r < 0)
                 return r;
 
@@ -266,7 +364,7 @@ int root_copy(const char *source, int directory, const char *name) {
         if (r == -ENOENT && !exists(directory, UNFINISHED))
                 return 0;
         if (r < 0) {
-                (void) remove_all(directory, UNFINISHED); /* as in finish() */
+                (void) root_remove(directory, UNFINISHED); /* as in finish() */
                 return r;
         }
 

@@ -17,7 +17,8 @@
  *
  * Links in @path itself are followed: it is the administrator's.
  *
- * Return: a descriptor, owned by the caller; negative errno.
+ * Return: a descriptor, owned by the caller; -EXDEV if it leads to the host's own root; other
+ * negative errno.
  */
 int root_open(const char *path);
 
@@ -29,12 +30,21 @@ int root_open(const char *path);
 int root_resolve(int root, const char *path);
 
 /**
- * root_has() - whether something exists in the root, the container's links followed
+ * root_has_file() - whether a regular file exists in the root, the container's links followed
  * within the root
+ *
+ * Return: 1 or 0; -EBADFD if something else is there, such as a FIFO that would block whoever reads
+ * it; other negative errno.
+ */
+int root_has_file(int root, const char *path);
+
+/**
+ * root_leads_out() - whether somebody who follows the container's links on the host, as it should not
+ * be, finds something else at a path than the container does
  *
  * Return: 1 or 0, negative errno.
  */
-int root_has(int root, const char *path);
+int root_leads_out(int root, const char *path);
 
 /**
  * root_open_device() - open a character device in the root for reading and writing
@@ -79,3 +89,16 @@ int root_symlink(int directory, const char *name, const char *target);
  * Return: 1 if copied, 0 if something is there or there is no source, negative errno.
  */
 int root_copy(const char *source, int directory, const char *name);
+
+/**
+ * root_remove() - remove a file, a link, or a directory with all that is in it
+ *
+ * However deep the directory is, which is for the container to choose: it takes a few descriptors and
+ * no recursion. What is mounted in there is never entered.
+ *
+ * @directory: a descriptor, or AT_FDCWD
+ *
+ * Return: 0, also if there is nothing of that name; -EBUSY if something is mounted in there; other
+ * negative errno.
+ */
+int root_remove(int directory, const char *name);

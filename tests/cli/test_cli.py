@@ -481,8 +481,8 @@ web: restart
         self.record("web", "[Container]System=host", "[Network]DNS=10.0.0.2", "[Network]DNS=10.0.0.1")
         self.assertIn("    in another order\n", self.diff())
         # A reload writes down what it has not changed before what it has.
-        self.write("web.container", GOOD + "[Files]\nBind=/a:/a\nBind=/b:/b:idmap\nBind=/c:/c\n")
-        self.record("web", "[Container]System=host", "[Files]Bind=/b:/b:idmap", "[Files]Bind=/a:/a",
+        self.write("web.container", GOOD + "[Files]\nBind=/a:/a\nBind=+/b:/b\nBind=/c:/c\n")
+        self.record("web", "[Container]System=host", "[Files]Bind=+/b:/b", "[Files]Bind=/a:/a",
                     "[Files]Bind=/c:/c")
         self.assertEqual(self.diff(), "")
 

@@ -98,7 +98,7 @@ Device=/dev/probe rw
 
 [Service]
 TimeoutStartSec=2min
-""")
+""", 0o600)
     host.run("systemctl", "daemon-reload")
     equal(host.out("spawnlet", "check", "--strict", "all"), "")
 
