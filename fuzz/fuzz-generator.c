@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Fuzzes the whole generator on a directory. Whatever files are in there, it writes whole units
- * and relative links, nothing else and nowhere else.
+ * Fuzzes the whole generator on a directory. Whatever files are in there, it writes whole units,
+ * relative links, and credentials that others cannot read, nothing else and nowhere else.
  *
  * The input is a list of files: each a name, a line feed, and the content up to a byte 0x1e. A
  * name may be of one of the search path's two directories, "1/" or "2/", of a directory of
@@ -23,7 +23,7 @@
 
 #define SEPARATOR '\x1e'
 
-static char top[4096];
+static char top[PATH_MAX];
 
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
         (void) st;
@@ -34,11 +34,9 @@ static int remove_entry(const char *path, const struct stat *st, int flag, struc
 }
 
 static void set_up(void) {
-        const char *tmp = getenv("TMPDIR");
         _cleanup_free_ char *path = NULL;
 
-        (void) snprintf(top, sizeof(top), "%s/spawnlet-fuzz-XXXXXX", tmp ? tmp : "/tmp");
-        assert(mkdtemp(top));
+        assert(fuzz_directory(top));
         assert(str_format(&path, "%s/1:%s/2", top, top) == 0);
         assert(setenv("SPAWNLET_PATH", path, 1) == 0);
 }
@@ -82,6 +80,11 @@ static int check_entry(const char *path, const struct stat *st, int flag, struct
         char target[4096];
 
         (void) flag;
+        if (strstr(path + strlen(top), ".credentials")) {
+                assert(S_ISDIR(st->st_mode) ? ftw->level == 1 : S_ISREG(st->st_mode));
+                assert((st->st_mode & 077) == 0);
+                return 0;
+        }
         if (S_ISDIR(st->st_mode)) {
                 assert(ftw->level <= 1);
                 return 0;

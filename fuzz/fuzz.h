@@ -4,6 +4,7 @@
 /* The interface of libFuzzer, which replay.c stands in for where there is none; and what several
  * targets look at their results with. */
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,6 +13,19 @@
 
 /** LLVMFuzzerTestOneInput() - run the target on one input; aborts when it finds a fault. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/**
+ * fuzz_directory() - make a directory for the files of a target, in $TMPDIR or /tmp
+ * @ret: its path
+ *
+ * Return: whether it could be made.
+ */
+static inline bool fuzz_directory(char ret[static PATH_MAX]) {
+        const char *tmp = getenv("TMPDIR");
+
+        (void) snprintf(ret, PATH_MAX, "%s/spawnlet-fuzz-XXXXXX", tmp ? tmp : "/tmp");
+        return mkdtemp(ret) != NULL;
+}
 
 /** count_lines() - Return: how many lines of @text begin with @beginning. */
 static inline unsigned count_lines(const char *text, const char *beginning) {

@@ -32,7 +32,7 @@ int main(int argc, char *argv[]) {
                         if (entry->d_name[0] == '.')
                                 continue;
                         if (replay_file(dirfd(d), entry->d_name) < 0) {
-                                fprintf(stderr, "Failed to read '%s'\n", entry->d_name);
+                                (void) fprintf(stderr, "Failed to read '%s'\n", entry->d_name);
                                 return EXIT_FAILURE;
                         }
                         n++;
