@@ -96,6 +96,9 @@ static void check_options(const char *text, size_t size) {
         str_append_n(&s, text, size);
         str_append_char(&s, '\0');
         str_append_n(&s, inside, sizeof(inside));
+        /* But that of who executes nspawn. */
+        if (str_ends_with(text, "/spawnlet-network"))
+                return;
         assert(str_error(&s) == 0 && parse_options(s.data, s.len, &more) == r);
         assert(r < 0 || (more.kill_signal == options.kill_signal && more.boots == options.boots));
 }

@@ -6,15 +6,26 @@
  * Run by ExecStartPre=, ExecReload= and ExecStopPost= of container-NAME.service, and by
  * spawnlet-repair.service. All that it needs is on its command line; it reads no definition, and
  * "down" and "repair" need the name alone.
+ *
+ * Two of its verbs are in front of systemd-nspawn in ExecStart=, for containers that have users of their
+ * own: nspawn cannot join a network namespace then, before systemd 261. "start" executes nspawn, which
+ * makes a namespace, and leaves a process behind that makes the network in it, gate.h. "join" enters a
+ * namespace that is there and executes nspawn in it.
  */
 
+#include <fcntl.h>
 #include <getopt.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/notify.h"
+#include "common/kernel/cgroup.h"
 #include "common/kernel/confine.h"
+#include "common/kernel/gate.h"
+#include "common/kernel/init.h"
 #include "common/kernel/network.h"
 
 /* The number of options of a network, and what getopt_long() returns for the first of them. */
@@ -24,13 +35,15 @@
 typedef struct Verb {
         const char *name;
         int (*run)(const char *machine, const NetworkConfig *config, char **reterr);
+        /* In place of it: executes @command. Return: negative errno, logged. */
+        int (*execute)(const char *argument, const NetworkConfig *config, char **command);
         const char *help;
         bool has_options, is_for_all;
 } Verb;
 
 static int up(const char *machine, const NetworkConfig *config, char **reterr) {
         (void) machine; /* it is the configuration's */
-        return network_up(config, reterr);
+        return network_up(config, -EBADF, reterr);
 }
 
 static int down(const char *machine, const NetworkConfig *config, char **reterr) {
@@ -43,16 +56,109 @@ static int repair(const char *machine, const NetworkConfig *config, char **reter
         return network_reload(machine, NULL, reterr);
 }
 
+static int execute(char **command) {
+        (void) execvp(command[0], command);
+        return log_error_errno(errno, "Failed to execute '%s': %m", command[0]);
+}
+
+/* Make the network of the container that @main_pid has started, and let it go on. */
+static int make_inside(pid_t main_pid, const NetworkConfig *config, int gate) {
+        _cleanup_free_ char *error = NULL;
+        _cleanup_close_ int pidfd = -EBADF;
+        pid_t init;
+        int r;
+
+        r = confine("spawnlet-network", "start");
+        if (r < 0)
+                return log_error_errno(r, "Failed to give up capabilities: %m");
+
+        r = gate_wait(gate);
+        if (r > 0) /* else it has failed before, and said why */
+                r = init_find(main_pid, &init, &pidfd);
+        if (r == 0)
+                return 0;
+        if (r < 0)
+                return log_error_errno(r, "Failed to find the container's first process: %m");
+
+        r = network_up(config, pidfd, &error);
+        if (r < 0)
+                return log_error_errno(r, "%s", error ? error : strerror(-r));
+        r = gate_open(gate);
+        /* EPIPE: stopped meanwhile; spawnlet-cleanup takes the network down. */
+        return r < 0 && r != -EPIPE ? log_error_errno(r, "Failed to start the container: %m") : 0;
+}
+
+/*
+ * Leave a process behind that makes the network. It is no child of systemd-nspawn, which would have to
+ * reap it, and in a cgroup of its own: nspawn divides the unit's, which takes that nobody else is in it.
+ */
+static int leave_behind(const NetworkConfig *config, int gate) {
+        pid_t main_pid = getpid(), child;
+        int status, r;
+
+        child = fork();
+        if (child < 0)
+                return log_error_errno(errno, "Failed to start a process: %m");
+        if (child == 0) {
+                r = cgroup_step_aside("network");
+                if (r < 0)
+                        (void) log_error_errno(r, "Failed to enter a cgroup: %m");
+                else
+                        r = fork();
+                if (r < 0)
+                        _exit(EXIT_FAILURE);
+                if (r == 0)
+                        (void) make_inside(main_pid, config, gate);
+                _exit(EXIT_SUCCESS);
+        }
+
+        while (waitpid(child, &status, 0) < 0)
+                if (errno != EINTR)
+                        return log_error_errno(errno, "Failed to wait for a process: %m");
+        return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -ECHILD;
+}
+
+static int start(const char *machine, const NetworkConfig *config, char **command) {
+        _cleanup_close_ int outside = -EBADF, inside = -EBADF;
+        int r;
+
+        (void) machine; /* it is the configuration's */
+        r = gate_new(&outside, &inside);
+        if (r < 0)
+                return log_error_errno(r, "Failed to make a socket: %m");
+        r = leave_behind(config, outside);
+        if (r < 0)
+                return r;
+        r = gate_hand_on(TAKE_FD(inside));
+        return r < 0 ? log_error_errno(r, "Failed to hand on a socket: %m") : execute(command);
+}
+
+static int join(const char *path, const NetworkConfig *config, char **command) {
+        _cleanup_close_ int fd = -EBADF;
+
+        (void) config;
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+                return log_error_errno(
+                        errno, "Failed to enter the network namespace '%s': %m", path);
+        return execute(command);
+}
+
 static const Verb verbs[] = {
-        { "up", up, "Make the network of a container", .has_options = true },
-        { "reload", network_reload, "Change that of a running one", .has_options = true },
-        { "repair", repair, "Make whole again what others broke, of all without NAME",
+        { "up", up, .help = "Make the network of a container", .has_options = true },
+        { "start", .execute = start, .has_options = true,
+                .help = "Execute a command, and make the network in the container that it starts" },
+        { "join", .execute = join, .help = "Execute a command in a network namespace" },
+        { "reload", network_reload, .help = "Change that of a running one", .has_options = true },
+        { "repair", repair, .help = "Make whole again what others broke, of all without NAME",
                 .is_for_all = true },
-        { "down", down, "Take it down" },
+        { "down", down, .help = "Take it down" },
 };
 
 static void help(void) {
         printf("%1$s up|reload NAME [OPTION...]\n"
+               "%1$s start NAME [OPTION...] -- COMMAND...\n"
+               "%1$s join PATH -- COMMAND...\n"
                "%1$s down NAME\n"
                "%1$s repair [NAME]\n\n"
                "Make, change, repair or take down the private network of a container.\n\n",
@@ -142,14 +248,42 @@ static int run_all(const Verb *verb) {
         return r;
 }
 
+static int run_verb(const Verb *verb, const char *machine, NetworkConfig *config, char **command) {
+        int r;
+
+        if (!verb->execute) {
+                r = confine("spawnlet-network", verb->name);
+                if (r < 0)
+                        return log_error_errno(r, "Failed to give up capabilities: %m");
+        }
+        if (!machine)
+                return run_all(verb);
+        if (verb->execute && !verb->has_options)
+                return verb->execute(machine, config, command);
+        if (!machine_name_is_valid(machine))
+                return log_error_errno(EINVAL, "'%s' is not the name of a container", machine);
+        if (str_replace(&config->machine, machine) < 0)
+                return log_oom();
+
+        netconfig_complete(config);
+        if (verb->execute)
+                return verb->execute(machine, config, command);
+        r = run(verb, machine, config);
+        if (r >= 0 && strcmp(verb->name, "reload") == 0)
+                notify_status("Container running, network reloaded."); /* no failure of before */
+        return r;
+}
+
 int main(int argc, char *argv[]) {
         _cleanup_netconfig_ NetworkConfig config = {};
         bool any = false;
+        char **command;
         int r;
 
         log_setup("spawnlet-network", log_target_of_service());
         log_on_error(notify_status);
 
+        command = argv_cut(&argc, argv);
         /* The name is known only behind the options. */
         r = netconfig_init(&config, "");
         if (r < 0)
@@ -162,27 +296,11 @@ int main(int argc, char *argv[]) {
         const char *machine = optind + 1 < argc ? argv[optind + 1] : NULL;
 
         if (!verb || optind + 2 < argc || (!machine && !verb->is_for_all) ||
-                (any && !verb->has_options)) {
-                log_error("Takes up, reload, down or repair, a name, and options; see --help");
+                (any && !verb->has_options) || !verb->execute != !command) {
+                log_error("Takes up, start, join, reload, down or repair, a name, and options; see "
+                          "--help");
                 return EXIT_FAILURE;
         }
-        r = confine("spawnlet-network", verb->name);
-        if (r < 0) {
-                (void) log_error_errno(r, "Failed to give up capabilities: %m");
-                return EXIT_FAILURE;
-        }
-        if (!machine)
-                return run_all(verb) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        if (!machine_name_is_valid(machine)) {
-                log_error("'%s' is not the name of a container", machine);
-                return EXIT_FAILURE;
-        }
-        if (str_replace(&config.machine, machine) < 0)
-                return log_oom(), EXIT_FAILURE;
-
-        netconfig_complete(&config);
-        r = run(verb, machine, &config);
-        if (r >= 0 && strcmp(verb->name, "reload") == 0)
-                notify_status("Container running, network reloaded."); /* no failure of before */
+        r = run_verb(verb, machine, &config, command);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

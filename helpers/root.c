@@ -939,18 +939,6 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
         return 1;
 }
 
-/* Take the command off the end of the arguments: getopt_long() would move "--" in front of NAME.
- * Return: how many arguments are left. */
-static int cut_command(int argc, char *argv[], Arguments *a) {
-        for (int i = 1; i < argc; i++)
-                if (strcmp(argv[i], "--") == 0) {
-                        argv[i] = NULL;
-                        a->command = argv[i + 1] ? argv + i + 1 : NULL;
-                        return i;
-                }
-        return argc;
-}
-
 /* nspawn's own errors come late, and do not say what to do. */
 static int check_idmap(const Arguments *a) {
         _cleanup_close_ int root = -EBADF;
@@ -1030,7 +1018,8 @@ int main(int argc, char *argv[]) {
         log_on_error(notify_status);
         umask(0);
 
-        r = parse_argv(cut_command(argc, argv, &arguments), argv, &arguments);
+        arguments.command = argv_cut(&argc, argv);
+        r = parse_argv(argc, argv, &arguments);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         if (arguments.maps_binds) {

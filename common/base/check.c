@@ -762,19 +762,24 @@ static int check_owners(const Definition *d, Diags *diags) {
         return r;
 }
 
-/* nspawn cannot join a network namespace with private users before systemd 261, and files that are
- * shared with the host would belong to nobody inside without mapped mounts. */
 static int check_users(const Definition *d, Diags *diags) {
-        const Setting *users = definition_find(d, KEY_PRIVATE_USERS);
+        const Setting *users = definition_find(d, KEY_PRIVATE_USERS),
+                      *image = definition_find(d, KEY_IMAGE);
+        bool managed = users && strcmp(users->value, "managed") == 0;
 
-        if (!users || parse_boolean(users->value) == 0)
+        if (!definition_has_private_users(d))
                 return 0;
-        if (definition_network(d) != NETWORK_HOST)
-                return complain(diags, users, "use Private=no in [Network], or PrivateUsers=no",
-                        "private users with a private network are not supported by this version");
-        if (definition_system(d) != SYSTEM_ROOT)
-                return complain(diags, users, "install a system in Root=, or use PrivateUsers=no",
-                        "private users with System= are not supported by this version");
+        if (managed &&
+                (definition_network(d) != NETWORK_HOST || definition_system(d) != SYSTEM_ROOT))
+                return complain(diags, users, "use PrivateUsers=pick",
+                        "systemd-nspawn allows neither a network of its own nor what is shared "
+                        "with "
+                        "the host with these users");
+        /* nspawn is executed in the namespace then, and refuses images where udev is not;
+         * nspawn.c, cant_be_in_netns(). */
+        if (image && definition_network(d) == NETWORK_JOIN)
+                return complain(diags, image, "use Root=, or PrivateUsers=no",
+                        "an image contradicts private users in a network namespace that is joined");
         return 0;
 }
 

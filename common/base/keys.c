@@ -66,7 +66,6 @@ const Key keys[_KEY_MAX] = {
                 .option = "--ephemeral",
                 .help = "Whether all changes to the file system are lost at the stop" },
         [KEY_PRIVATE_USERS] = { "Exec", "PrivateUsers", TYPE_PRIVATE_USERS,
-                .option = "--private-users=",
                 .help = "Whether the container has users of its own" },
         [KEY_PRIVATE_USERS_DELEGATE] = { "Exec", "PrivateUsersDelegate", TYPE_COUNT,
                 .option = "--private-users-delegate=", .since = 260,

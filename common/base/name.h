@@ -15,8 +15,9 @@
 
 #define SPAWNLET_RUN_DIR "/run/spawnlet"
 #define SPAWNLET_STARTED_DIR SPAWNLET_RUN_DIR "/started" /* a file for each running container */
-#define SPAWNLET_LOCK_DIR SPAWNLET_RUN_DIR "/lock" /* root's alone: to be locked, flock(2) */
+#define SPAWNLET_LOCK_DIR SPAWNLET_RUN_DIR "/lock"       /* root's alone: to be locked, flock(2) */
 #define SPAWNLET_NETWORK_DIR SPAWNLET_RUN_DIR "/network" /* a directory for each network made */
+#define SPAWNLET_NETNS_DIR SPAWNLET_RUN_DIR "/netns"     /* mounts of network namespaces */
 #define SPAWNLET_HOSTS_DIR SPAWNLET_RUN_DIR "/hosts"     /* addresses, for nss-spawnlet */
 #define SPAWNLET_RESOLV_DIR SPAWNLET_RUN_DIR "/resolv"   /* resolv.conf files of DNS= */
 #define MACHINES_DIR "/var/lib/machines"

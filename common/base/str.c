@@ -325,3 +325,13 @@ void strv_sort(char **l) {
         if (n > 1)
                 qsort(l, n, sizeof(char *), compare_strings);
 }
+
+char **argv_cut(int *argc, char *argv[]) {
+        for (int i = 1; i < *argc; i++)
+                if (strcmp(argv[i], "--") == 0) {
+                        argv[i] = NULL;
+                        *argc = i;
+                        return argv[i + 1] ? argv + i + 1 : NULL;
+                }
+        return NULL;
+}

@@ -163,4 +163,12 @@ int strv_consume(char ***l, char *s);
 /** strv_sort() - sort by strcmp(3), which no locale changes. */
 void strv_sort(char **l);
 
+/**
+ * argv_cut() - take the command off the end of a program's arguments, what is behind the first "--"
+ * @argc: what is left; getopt_long(3) would move the "--" to its front
+ *
+ * Return: the command; NULL if there is none. Nothing is copied.
+ */
+char **argv_cut(int *argc, char *argv[]);
+
 #define STRV_FOREACH(s, l) for (char *const *s = (l); s && *s; s++)

@@ -3,6 +3,7 @@
 #include "common/base/unit.h"
 
 #include "common/base/credential.h"
+#include "common/base/gate-protocol.h"
 #include "common/base/health.h"
 #include "common/base/name.h"
 #include "common/base/parse.h"
@@ -351,6 +352,12 @@ static void append_network_options(Str *s, const Definition *d) {
                 append_pair(s, d, *v);
 }
 
+/* Whether spawnlet-init is the container's first process, and the network is made by then: systemd-nspawn,
+ * which makes users, makes the namespace, too. */
+static bool waits_for_network(const Definition *d) {
+        return definition_has_private_users(d) && definition_network(d) == NETWORK_OWN;
+}
+
 /* @verb: up, reload */
 static void append_network(Str *s, const Definition *d, const char *verb) {
         str_append_all(s, LIBEXEC_DIR "/spawnlet-network ", verb, " ", d->machine);
@@ -394,7 +401,7 @@ static void append_prepare(Str *s, const Definition *d, const char *root, Str *r
         str_append_char(s, ' ');
         definition_append_instance(s, d);
         settings_append(s, d, ret_reloadable);
-        if (definition_network(d) == NETWORK_OWN) {
+        if (definition_network(d) == NETWORK_OWN && !waits_for_network(d)) {
                 str_append(s, " -- ");
                 append_network(s, d, "up");
         }
@@ -412,15 +419,19 @@ static const char *profile_inside(const Definition *d) {
 }
 
 static void append_nix(Str *s, const Definition *d) {
+        static const char *const shared[] = { NIX_STORE, NIX_VAR "/db", NIX_VAR "/daemon-socket" };
+        static const char *const own[] = { NIX_VAR "/profiles", NIX_VAR "/gcroots" };
+        const char *idmap = definition_shifts_users(d) ? ":idmap" : "";
         _cleanup_str_ Str bind = {};
 
-        append_option(s, d, "--bind-ro=", NIX_STORE);
-        append_option(s, d, "--bind-ro=", NIX_VAR "/db");
-        append_option(s, d, "--bind-ro=", NIX_VAR "/daemon-socket");
-        str_append_all(s, " --bind=" NIX_VAR "/profiles/per-container/", d->machine,
-                ":" NIX_VAR "/profiles");
-        str_append_all(s, " --bind=" NIX_VAR "/gcroots/per-container/", d->machine,
-                ":" NIX_VAR "/gcroots");
+        for (size_t i = 0; i < ELEMENTSOF(shared); i++) {
+                str_append_all(s, " --bind-ro=", shared[i]);
+                if (*idmap)
+                        str_append_all(s, ":", shared[i], idmap);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(own); i++)
+                str_append_all(
+                        s, " --bind=", own[i], "/per-container/", d->machine, ":", own[i], idmap);
 
         if (strcmp(profile_inside(d), PROFILE_INSIDE) != 0)
                 return;
@@ -431,7 +442,7 @@ static void append_nix(Str *s, const Definition *d) {
                         str_append_char(&bind, '\\');
                 str_append_char(&bind, *p);
         }
-        str_append(&bind, ":" PROFILE_INSIDE);
+        str_append_all(&bind, ":" PROFILE_INSIDE, idmap);
         if (str_error(&bind) < 0)
                 s->failed = true;
         else
@@ -469,6 +480,12 @@ static void append_init(Str *s, const Definition *d) {
 
         str_append(s, " --");
 
+        if (waits_for_network(d)) {
+                bool finds_init =
+                        definition_boots(d) && definition_system(d) != SYSTEM_PATH && !init;
+
+                str_append_all(s, " " GATE_INIT " ", finds_init ? "--boot" : "--");
+        }
         if (!definition_boots(d)) {
                 append_options(s, d, KEY_COMMAND, "");
                 return;
@@ -498,28 +515,56 @@ static const char *kill_signal(const Definition *d) {
                                                                                     : "SIGTERM";
 }
 
-static void append_namespace(Str *s, const Definition *d) {
+/* @option: what the namespace's path is appended to, which is not the host's */
+static void append_namespace_path(Str *s, const Definition *d, const char *option) {
         const char *path = definition_value(d, KEY_NAMESPACE_PATH),
                    *other = definition_value(d, KEY_NAMESPACE);
         _cleanup_free_ char *machine = NULL;
 
-        if (definition_network(d) == NETWORK_HOST)
-                return;
+        if (path)
+                append_option(s, d, option, path);
+        else if (!other)
+                str_append_all(s, " ", option, SPAWNLET_NETNS_DIR "/", d->machine);
+        else if (definition_name_to_machine(other + strlen("container:"), &machine) < 0)
+                s->failed = true;
+        else
+                str_append_all(s, " ", option, SPAWNLET_NETNS_DIR "/", machine);
+}
 
-        /* Only both together give the container a sysfs of its own namespace. */
-        str_append(s, " --private-network");
-        if (path) {
-                append_option(s, d, "--network-namespace-path=", path);
-        } else if (!other) {
-                str_append_all(
-                        s, " --network-namespace-path=" SPAWNLET_RUN_DIR "/netns/", d->machine);
+/*
+ * What executes systemd-nspawn, if it cannot find the network by itself: with users of its own it cannot join
+ * a namespace before 261, and could not administer it. See helpers/network.c.
+ */
+static void append_launcher(Str *s, const Definition *d) {
+        if (!definition_has_private_users(d) || definition_network(d) == NETWORK_HOST)
+                return;
+        if (definition_network(d) == NETWORK_OWN) {
+                append_network(s, d, "start");
         } else {
-                if (definition_name_to_machine(other + strlen("container:"), &machine) < 0)
-                        s->failed = true;
-                else
-                        str_append_all(s, " --network-namespace-path=" SPAWNLET_RUN_DIR "/netns/",
-                                machine);
+                str_append(s, LIBEXEC_DIR "/spawnlet-network join");
+                append_namespace_path(s, d, "");
         }
+        str_append(s, " -- ");
+}
+
+static void append_namespace(Str *s, const Definition *d) {
+        NetworkKind network = definition_network(d);
+
+        if (network == NETWORK_HOST)
+                return;
+        if (network == NETWORK_JOIN && definition_has_private_users(d)) {
+                /* nspawn takes what it was started in for the host's network, and would copy the
+                 * host's resolv.conf. Of several --resolv-conf=, the last one counts. */
+                str_append(s, " --resolv-conf=off");
+                return;
+        }
+
+        str_append(s, " --private-network");
+        /* Only both together give the container a sysfs of its own namespace. */
+        if (!waits_for_network(d))
+                append_namespace_path(s, d, "--network-namespace-path=");
+        else
+                str_append(s, " --bind-ro=" LIBEXEC_DIR "/spawnlet-init:" GATE_INIT);
         str_append(s, " --capability=CAP_NET_ADMIN");
 }
 
@@ -544,6 +589,21 @@ static void append_bind(Str *s, const Definition *d, const char *option, const c
                 s->failed = true;
         else
                 append_option(s, d, option, mapped.data);
+}
+
+/*
+ * "yes" is the users that own the root: the host's own, mostly, which would be no users of its own. So it is
+ * "pick", which looks at the owner first. Without a word about it, files stay whose they are on disk:
+ * systemd-nspawn's own default may give them all away, and not back.
+ */
+static void append_users(Str *s, const Definition *d) {
+        const char *users = definition_value(d, KEY_PRIVATE_USERS);
+
+        if (!users)
+                return;
+        append_option(s, d, "--private-users=", parse_boolean(users) > 0 ? "pick" : users);
+        if (definition_shifts_users(d) && !definition_find(d, KEY_PRIVATE_USERS_OWNERSHIP))
+                str_append(s, " --private-users-ownership=map");
 }
 
 /* The settings that become an option of nspawn by the table alone. */
@@ -625,17 +685,21 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         const char *journal = definition_value(d, KEY_LINK_JOURNAL);
         bool boots = definition_boots(d);
 
-        str_append_all(s, "ExecStart=systemd-nspawn --quiet --keep-unit --settings=no --machine=",
-                d->machine);
+        str_append(s, "ExecStart=");
+        append_launcher(s, d);
+        str_append_all(
+                s, "systemd-nspawn --quiet --keep-unit --settings=no --machine=", d->machine);
         append_option(s, d, definition_find(d, KEY_IMAGE) ? "--image=" : "--directory=", root);
-        if (boots && definition_system(d) != SYSTEM_PATH && !definition_find(d, KEY_INIT))
+        if (boots && definition_system(d) != SYSTEM_PATH && !definition_find(d, KEY_INIT) &&
+                !waits_for_network(d))
                 str_append(s, " --boot");
         append_option(s, d, "--notify-ready=", notifies_ready(d) ? "yes" : "no");
         append_option(s, d, "--kill-signal=", kill_signal(d));
         append_option(s, d, "--link-journal=", journal ? journal : "try-guest");
         append_namespace(s, d);
         if (definition_system(d) == SYSTEM_HOST)
-                str_append(s, " --bind-ro=/usr");
+                str_append_all(
+                        s, " --bind-ro=/usr", definition_shifts_users(d) ? ":/usr:idmap" : "");
         if (definition_system(d) == SYSTEM_PATH)
                 append_nix(s, d);
         /* Elsewhere below /run than in host/ it would show as a failed unmount at the stop. */
@@ -643,6 +707,7 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         if (keeps_journal_outside(d))
                 str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal");
         append_networkd(s, d);
+        append_users(s, d);
         append_table_options(s, d);
         credentials_append_options(s, d);
         /* Last: of several --resolv-conf=, the last one counts. */

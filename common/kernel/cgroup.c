@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/file.h"
 #include "common/base/str.h"
@@ -281,15 +282,11 @@ int cgroup_thaw(const char *path, pid_t pid) {
         }
 }
 
-int cgroup_join(pid_t pid) {
-        _cleanup_free_ char *path = NULL, *file = NULL;
-        char name[32];
+static int join(const char *path) {
+        _cleanup_free_ char *file = NULL;
         int fd, r;
 
-        (void) snprintf(name, sizeof(name), "%i", (int) pid);
-        r = cgroup_of(name, &path);
-        if (r >= 0)
-                r = str_format(&file, "%s/cgroup.procs", path);
+        r = str_format(&file, "%s/cgroup.procs", path);
         if (r < 0)
                 return r;
 
@@ -299,4 +296,28 @@ int cgroup_join(pid_t pid) {
         r = write(fd, "0", 1) < 0 ? -errno : 0; /* 0: the writing process */
         (void) close(fd);
         return r;
+}
+
+int cgroup_join(pid_t pid) {
+        _cleanup_free_ char *path = NULL;
+        char name[32];
+        int r;
+
+        (void) snprintf(name, sizeof(name), "%i", (int) pid);
+        r = cgroup_of(name, &path);
+        return r < 0 ? r : join(path);
+}
+
+int cgroup_step_aside(const char *name) {
+        _cleanup_free_ char *unit = NULL, *path = NULL;
+        int r;
+
+        r = cgroup_of("self", &unit);
+        if (r >= 0)
+                r = str_join(&path, unit, "/", name);
+        if (r < 0)
+                return r;
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        return join(path);
 }

@@ -91,3 +91,13 @@ int cgroup_thaw(const char *path, pid_t pid);
  * Return: 0 or negative errno.
  */
 int cgroup_join(pid_t pid);
+
+/**
+ * cgroup_step_aside() - move this process from its cgroup into one below it, made if missing
+ *
+ * A cgroup that has processes cannot give its controllers to those below it; cgroup-v2.rst, "No Internal
+ * Process Constraint".
+ *
+ * Return: 0 or negative errno.
+ */
+int cgroup_step_aside(const char *name);

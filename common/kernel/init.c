@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "common/base/file.h"
+#include "common/base/gate-protocol.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/kernel/namespace.h"
@@ -145,13 +146,25 @@ int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd) {
 
 /* @arguments: a command line as /proc/PID/cmdline has it, with one more NUL behind it */
 static int parse_options(const char *arguments, size_t size, InitOptions *ret) {
+        const char *end = arguments + size, *p = arguments;
         InitOptions options = {};
 
-        for (const char *p = arguments; p < arguments + size; p += strlen(p) + 1) {
+        /* About to execute nspawn. */
+        if (str_ends_with(p, "/spawnlet-network"))
+                for (bool found = false; p < end && !found; p += strlen(p) + 1)
+                        found = strcmp(p, "--") == 0;
+
+        for (; p < end; p += strlen(p) + 1) {
                 const char *signal = str_starts_with(p, "--kill-signal=");
 
-                if (strcmp(p, "--") == 0)
+                if (strcmp(p, "--") == 0) {
+                        /* Who finds an init is nspawn, or spawnlet-init. */
+                        p += strlen(p) + 1;
+                        if (p < end && strcmp(p, GATE_INIT) == 0 && p + sizeof(GATE_INIT) < end &&
+                                strcmp(p + sizeof(GATE_INIT), "--boot") == 0)
+                                options.boots = true;
                         break;
+                }
                 if (strcmp(p, "--boot") == 0 || strcmp(p, "--as-pid2") == 0)
                         options.boots = true;
                 if (!signal)

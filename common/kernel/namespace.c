@@ -14,10 +14,11 @@
 #include "common/kernel/cgroup.h"
 #include "common/kernel/init.h"
 
-static int mount_own(const char *path, int *ret_fd) {
+/* @pidfd: of a process in the namespace; negative to make a new one */
+static int mount_namespace(const char *path, int pidfd, int *ret_fd) {
         _cleanup_close_ int fd = -EBADF;
 
-        if (unshare(CLONE_NEWNET) < 0)
+        if (pidfd >= 0 ? setns(pidfd, CLONE_NEWNET) < 0 : unshare(CLONE_NEWNET) < 0)
                 return -errno;
 
         fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -30,7 +31,7 @@ static int mount_own(const char *path, int *ret_fd) {
         return 0;
 }
 
-int namespace_create(const char *path, int *ret_fd) {
+int namespace_create(const char *path, int pidfd, int *ret_fd) {
         int fd, r;
 
         fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
@@ -38,7 +39,7 @@ int namespace_create(const char *path, int *ret_fd) {
                 return -errno;
         (void) close(fd);
 
-        r = mount_own(path, ret_fd);
+        r = mount_namespace(path, pidfd, ret_fd);
         if (r < 0)
                 (void) unlink(path); /* the failure before is the one to report */
         return r;

@@ -11,15 +11,16 @@
 #include "common/base/macro.h"
 
 /**
- * namespace_create() - make a network namespace and enter it
+ * namespace_create() - make a network namespace, enter it, and keep it by a mount
  * @path: where it is to be mounted; must not exist, its directory must
+ * @pidfd: a process whose network namespace is taken in place of a new one; negative for none
  * @ret_fd: a descriptor of the namespace, owned by the caller
  *
  * The calling process is in the new namespace afterwards, on success.
  *
  * Return: 0, -EEXIST if something is at @path, other negative errno with nothing left.
  */
-int namespace_create(const char *path, int *ret_fd);
+int namespace_create(const char *path, int pidfd, int *ret_fd);
 
 /**
  * namespace_remove() - take away what namespace_create() made

@@ -17,8 +17,6 @@
 #include "common/kernel/pair.h"
 #include "common/kernel/zone.h"
 
-#define NETNS_DIR SPAWNLET_RUN_DIR "/netns"
-
 #define LOOPBACK_INDEX 1 /* in every namespace */
 
 static void network_done(Network *n) {
@@ -46,7 +44,7 @@ static int make_directories(char **reterr) {
         } directories[] = {
                 { SPAWNLET_RUN_DIR, 0755 },
                 { SPAWNLET_HOSTS_DIR, 0755 },
-                { NETNS_DIR, 0700 },
+                { SPAWNLET_NETNS_DIR, 0700 },
                 { RECORDS_DIR, 0711 },
         };
 
@@ -58,7 +56,7 @@ static int make_directories(char **reterr) {
 }
 
 static int namespace_path(const char *machine, char **ret) {
-        return str_join(ret, NETNS_DIR "/", machine);
+        return str_join(ret, SPAWNLET_NETNS_DIR "/", machine);
 }
 
 /* Open what is needed on the host's side. */
@@ -83,7 +81,7 @@ static int open_container(Network *n, char **reterr) {
         return r < 0 ? error_explain(reterr, r, "open a netlink socket in", n->machine) : 0;
 }
 
-static int create_namespace(Network *n, char **reterr) {
+static int create_namespace(Network *n, int pidfd, char **reterr) {
         _cleanup_free_ char *path = NULL;
         int r;
 
@@ -91,7 +89,7 @@ static int create_namespace(Network *n, char **reterr) {
         if (r < 0)
                 return r;
 
-        r = namespace_create(path, &n->ends.container_namespace);
+        r = namespace_create(path, pidfd, &n->ends.container_namespace);
         if (r < 0)
                 return error_explain(reterr, r, "make the network namespace", path);
         return open_container(n, reterr);
@@ -519,7 +517,7 @@ static void undo(Network *n) {
         (void) record_remove(&n->record);
 }
 
-static int build(const NetworkConfig *config, char **reterr) {
+static int build(const NetworkConfig *config, int pidfd, char **reterr) {
         _cleanup_network_ Network n = network_of(config->machine);
         int r;
 
@@ -535,7 +533,7 @@ static int build(const NetworkConfig *config, char **reterr) {
         if (r >= 0)
                 r = open_host(&n, reterr);
         if (r >= 0)
-                r = create_namespace(&n, reterr);
+                r = create_namespace(&n, pidfd, reterr);
         if (r >= 0)
                 r = set_up(&n, reterr);
         if (r < 0)
@@ -543,7 +541,7 @@ static int build(const NetworkConfig *config, char **reterr) {
         return r;
 }
 
-int network_up(const NetworkConfig *config, char **reterr) {
+int network_up(const NetworkConfig *config, int pidfd, char **reterr) {
         char *error = NULL;
         int r;
 
@@ -552,7 +550,7 @@ int network_up(const NetworkConfig *config, char **reterr) {
         if (r < 0)
                 return r;
 
-        r = build(config, reterr);
+        r = build(config, pidfd, reterr);
         if (r != -EEXIST)
                 return r;
 
@@ -562,7 +560,7 @@ int network_up(const NetworkConfig *config, char **reterr) {
         (void) network_down(config->machine, &error); /* as above */
         free(error);
         *reterr = NULL;
-        return explain_existing(config, build(config, reterr), reterr);
+        return explain_existing(config, build(config, pidfd, reterr), reterr);
 }
 
 /* Of a running container: give the pairs and interfaces that it has what n->config says. */

@@ -12,6 +12,8 @@
 
 /**
  * network_up() - make the network of a container
+ * @pidfd: a process of the container, in whose network namespace it is made; negative to make a
+ *         namespace, too
  * @reterr: on failure, a sentence that says what failed and why, owned by the caller
  *
  * What a container of this name left behind, after a crash say, is taken down first. After
@@ -19,7 +21,7 @@
  *
  * Return: 0 or negative errno.
  */
-int network_up(const NetworkConfig *config, char **reterr);
+int network_up(const NetworkConfig *config, int pidfd, char **reterr);
 
 /**
  * network_reload() - make the network of a running container what it is to be now

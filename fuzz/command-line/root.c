@@ -8,8 +8,10 @@ int root_main(int argc, char *argv[]);
 
 void root_try(int argc, char *argv[], char *const given[]) {
         _cleanup_(arguments_done) Arguments a = { .system = SYSTEM_IN_ROOT };
+        int n = argc;
 
-        if (parse_argv(cut_command(argc, argv, &a), argv, &a) <= 0)
+        a.command = argv_cut(&n, argv);
+        if (parse_argv(n, argv, &a) <= 0)
                 return;
         assert(definition_name_is_valid(a.name) && !a.root == a.image);
         assert(a.system >= 0 && a.system < _SYSTEM_MAX);

@@ -378,8 +378,15 @@ static void test_number_of_addresses(void **state) {
 static void test_private_users(void **state) {
         (void) state;
 
-        assert_contradiction("[Exec]\nPrivateUsers=pick\n[Network]\nPrivate=yes\n",
-                "test.container:2: [Exec] PrivateUsers=pick: ", "private network");
+        assert_contradiction("[Exec]\nPrivateUsers=managed\n[Network]\nPrivate=yes\n",
+                "test.container:2: [Exec] PrivateUsers=managed: ", "a network of its own");
+        assert_contradiction("[Exec]\nPrivateUsers=managed\n[Container]\nSystem=host\n",
+                "test.container:2: [Exec] PrivateUsers=managed: ", "shared with the host");
+        assert_contradiction("[Container]\nImage=/a\n[Exec]\nPrivateUsers=pick\n[Network]\n"
+                             "NamespacePath=/b\n",
+                "test.container:2: [Container] Image=/a: ", "that is joined");
+        assert_defines("[Exec]\nPrivateUsers=pick\n[Network]\nPrivate=yes\n",
+                "Exec.PrivateUsers=pick@2\nNetwork.Private=yes@4\n", "");
         assert_defines("[Exec]\nPrivateUsers=pick\n", "Exec.PrivateUsers=pick@2\n", "");
         assert_defines("[Exec]\nPrivateUsers=no\n[Network]\nPrivate=yes\n",
                 "Exec.PrivateUsers=no@2\nNetwork.Private=yes@4\n", "");

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "common/base/gate-protocol.h"
 #include "common/base/str.h"
 #include "common/kernel/cgroup.h"
 #include "common/kernel/init.h"
@@ -231,6 +232,10 @@ static void test_options(void **state) {
         const char *second[] = { "sh", "-c", "echo; read x", "--kill-signal=SIGRTMIN+3",
                 "--as-pid2", NULL };
         const char *command[] = { "sh", "-c", "echo; read x", "--", "--boot", NULL };
+        const char *waits[] = { "sh", "-c", "echo; read x", "--kill-signal=SIGUSR1", "--",
+                GATE_INIT, "--boot", NULL };
+        const char *launcher[] = { "/x/spawnlet-network", "-c", "echo; read x", "--port=80", "--",
+                "systemd-nspawn", "--kill-signal=SIGUSR1", "--as-pid2", "--", "x", NULL };
         InitOptions o;
         InitState s;
 
@@ -248,6 +253,14 @@ static void test_options(void **state) {
         look_at_command(command, &o, &s);
         assert_int_equal(o.kill_signal, 0);
         assert_false(o.boots);
+
+        look_at_command(waits, &o, &s);
+        assert_int_equal(o.kill_signal, SIGUSR1);
+        assert_true(o.boots);
+
+        look_at_command(launcher, &o, &s);
+        assert_int_equal(o.kill_signal, SIGUSR1);
+        assert_true(o.boots);
 }
 
 /* Processes @first to @last, one a line, as the kernel lists them. */
