@@ -30,7 +30,7 @@ static const char *const inits[] = {
 };
 
 static int fail(const char *action) {
-        fprintf(stderr, "spawnlet-init: Failed to %s: %s\n", action, strerror(errno));
+        (void) fprintf(stderr, "spawnlet-init: Failed to %s: %s\n", action, strerror(errno));
         return EXIT_FAILURE;
 }
 
@@ -77,7 +77,7 @@ int main(int argc, char *argv[]) {
         int gate;
 
         if (!boot && (argc < 3 || strcmp(argv[1], "--") != 0)) {
-                fprintf(stderr,
+                (void) fprintf(stderr,
                         "%s --boot [ARGUMENT...]\n%s -- COMMAND...\n\n"
                         "Wait until a container's network is there, then execute its init or "
                         "COMMAND.\n"
