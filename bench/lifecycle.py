@@ -139,7 +139,7 @@ def row(what, figure, ours, other, theirs, budget=None):
 
 def compare_by_hand(bench):
     host = bench.host
-    host.overlay_root("/srv/whole")
+    host.copied_root("/srv/whole")
     for name, text in (("shared", SHARED), ("private", PRIVATE), ("whole", WHOLE)):
         host.define(name, text)
     # The namespace is there already; the unit by hand only joins it.

@@ -203,6 +203,7 @@ def test_start_and_stop(host):
 
 def test_definitions_with_errors(host):
     """They are left as they are, also if they run; and nobody is stopped for want of a directory."""
+    host.own_usr()
     host.define("web", SMALL)
     host.define("other", BOOTED)
     host.run("systemctl", "start", "container-web", "container-other")

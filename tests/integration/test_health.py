@@ -281,7 +281,7 @@ def test_a_container_that_ends_while_its_start_waits(host):
     before = host.footprint()
     define(host, "Command=/bin/sh -c \"until [ -e /srv/end ]; do sleep 0.1; done\"", "HealthStartPeriod=1h",
            more="[Exec]\nNotifyReady=healthy\n[Service]\nRestart=no\n")
-    host.overlay_root(ROOT)
+    host.copied_root(ROOT)
     before = host.footprint()
     host.run("systemctl", "start", "--no-block", "container-web")
     wait_status(host, "not healthy yet")
@@ -354,7 +354,7 @@ def test_a_command_with_an_early_check(host):
     """It has no init to wait for: the first interval is its own to start in."""
     define(host, "Command=/bin/sleep 1000", "HealthRetries=1", "HealthOnFailure=kill",
            interval="2s", more="[Service]\nRestart=no\n")
-    host.overlay_root(ROOT)
+    host.copied_root(ROOT)
     before = host.footprint()
     host.run("systemctl", "start", "container-web")
     host.run("systemctl", "start", "spawnlet-health-web.service")

@@ -50,7 +50,7 @@ PLANTS = {
     "a deep directory": 'mkdir "$p"; (cd "$p"; perl -e \'for (1..1500) { mkdir "d"; chdir "d" } open(F, ">f")\')',
     "a file": 'echo >"$p"',
     "a file of nobody's": 'echo >"$p"; chmod 7000 "$p"; chown 4242:4242 "$p"',
-    "a hard link to a file of the host": 'ln /var/lib/victim "$p"',
+    "a hard link to a file of the host": 'ln /var/lib/machines/.victim "$p"',
 }
 
 # Each plant at each path, in a root of its own. Prints what went wrong; see EXAMINE for $fingerprint.
@@ -84,7 +84,7 @@ root=/var/lib/machines/web
 fingerprint() {
     find /etc /root /srv /usr/local /var /nix /home /opt -xdev @EXCEPT@ -prune -o -printf '%p %y %m %U %G %i %C@ %l\\n' \
         2>/dev/null
-    stat -c '%y %a %U' /var/lib/victim && cat /var/lib/victim
+    stat -c '%y %a %U' /var/lib/machines/.victim && cat /var/lib/machines/.victim
 }
 secrets() {
     find "$root" -xdev -type f -exec grep -l '@SECRET@' {} + | sed "s,^,$1: has a secret: ,"
@@ -92,7 +92,7 @@ secrets() {
 """
 
 EXCEPT = ["/var/lib/machines", "/var/log", "/var/tmp", "/var/lib/systemd", "/var/cache", "/var/lib/dbus",
-          "/etc/spawnlet", "/srv/debian", "/srv/mount", "/var/lib/victim"]
+          "/etc/spawnlet", "/srv/debian", "/srv/mount", "/var/lib/machines/.victim"]
 
 
 def examine(script):
@@ -104,7 +104,7 @@ def examine(script):
 def prepare(host):
     """What there is to be taken, and to be spoiled."""
     host.write("/srv/victim/file", f"{SECRET}\n", mode=0o600)
-    host.write("/var/lib/victim", f"{SECRET}\n", mode=0o600)
+    host.write("/var/lib/machines/.victim", f"{SECRET}\n", mode=0o600)
     host.run("sh", "-c", f"echo '{SECRET}:*:::::::' >>/etc/shadow; sysctl -qw fs.protected_hardlinks=1 || true")
     # What the nix kind makes on the host, for any container.
     host.run("mkdir", "-p", *(f"/nix/var/nix/{path}" for path in (

@@ -91,4 +91,4 @@ def test_an_ephemeral_container_that_is_to_keep_no_journal(host):
     log_inside(host, "lost")
     says(host, "lost", "journalctl", "--no-pager", "-M", "web")
     host.run("systemctl", "stop", "container-web")
-    assert not host.exists("/var/log/spawnlet")
+    assert not host.exists("/var/log/spawnlet/web")

@@ -46,7 +46,7 @@ def has_capability(host, number):
 
 
 def prepare(host):
-    host.overlay_root("/srv/all")
+    host.copied_root("/srv/all")
     host.write("/srv/all/etc/machine-id", "")
     host.out("mkdir", "-p", "/srv/files")
     # The host's root is an overlay, and no overlay can have its upper layer on another.
@@ -161,7 +161,7 @@ def test_all_keys_take_effect(host):
 
 def test_command(host):
     """Command= with what only it can have; and the command's end is the container's."""
-    host.overlay_root("/srv/app")
+    host.copied_root("/srv/app")
     host.write("/srv/app/srv/dump", """\
 #!/bin/sh
 { id -un; pwd; echo $PPID; grep CapAmb /proc/self/status; printf '%s\\n' "$@"; } > /tmp/out/dump
@@ -199,9 +199,9 @@ sleep "$1" & wait
 
 def test_what_is_lost_at_the_stop(host):
     """Ephemeral=, Volatile= and ReadOnly=."""
-    for name, key in (("e", "[Exec]\nEphemeral=yes"), ("v", "[Files]\nVolatile=overlay"),
-                      ("r", "[Files]\nReadOnly=yes")):
-        host.overlay_root(f"/srv/{name}")
+    for name, key in (("e", "[Exec]\nEphemeral=yes"), ("r", "[Files]\nReadOnly=yes"),
+                      ("v", "[Exec]\nPrivateUsers=no\n[Files]\nVolatile=overlay")):
+        host.copied_root(f"/srv/{name}")
         host.write(f"/etc/spawnlet/{name}.container", f"[Container]\nRoot=/srv/{name}\n{key}\n")
     host.run("systemctl", "daemon-reload")
     for name in "evr":
@@ -218,7 +218,7 @@ def test_resolv_conf(host):
         ("missing", ("rm", "-f")),
         ("link", ("ln", "-sf", "../run/systemd/resolve/stub-resolv.conf")),
     ):
-        host.overlay_root(f"/srv/{name}")
+        host.copied_root(f"/srv/{name}")
         host.out(*command, f"/srv/{name}/etc/resolv.conf")
         host.define(name, f"""\
             [Container]

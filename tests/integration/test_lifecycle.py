@@ -294,7 +294,7 @@ def test_an_init_that_ignores_everything_is_killed_in_time(host):
 
 
 def test_a_whole_system_in_a_root_elsewhere(host):
-    host.overlay_root("/srv/whole")
+    host.copied_root("/srv/whole")
     before = host.footprint()
     host.define("whole", """\
         [Container]

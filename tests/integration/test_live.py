@@ -10,9 +10,10 @@ RECORD = "/run/spawnlet/started/web"
 ROOT = "/var/lib/machines/web"
 
 
-def start(host, files="", root=ROOT):
-    """A container with these lines in [Files]."""
-    host.define("web", f"[Container]\nSystem=host\nRoot={root}\n[Files]\n{files}")
+def start(host, files="", root=ROOT, users="pick"):
+    """A container with these lines in [Files]. With users of its own, what is mounted at the start cannot
+    be taken away before the stop."""
+    host.define("web", f"[Container]\nSystem=host\nRoot={root}\n[Exec]\nPrivateUsers={users}\n[Files]\n{files}")
     host.run("systemctl", "start", "container-web")
 
 
@@ -57,7 +58,7 @@ def test_mounts_come_and_go(host):
     host.write("/srv/a/file", "a\n")
     host.write("/srv/b/file", "b\n")
     host.write("/srv/c.conf", "c\n")
-    start(host, "Bind=/srv/a:/srv/first\n")
+    start(host, "Bind=/srv/a:/srv/first\n", users="no")
     started = init_start_time(host)
     # A process inside that has a file open, and a service with mounts of its own.
     sh(host, "systemd-run --quiet --unit=holder -p ProtectSystem=strict sleep inf <&-")
@@ -116,7 +117,7 @@ def test_mounts_below_each_other(host):
     for name in "abc":
         host.write(f"/srv/{name}/name", name)
     host.run("mkdir", "/srv/b/below", "/srv/c/below")
-    start(host, "Bind=/srv/a:/data/below\n")
+    start(host, "Bind=/srv/a:/data/below\n", users="no")
 
     # Above what is there; the same as a start would do.
     change(host, "Bind=/srv/b:/data\n")
@@ -152,7 +153,7 @@ def test_a_change_of_mounts_that_fails(host):
     """It says why and changes nothing; the next reload goes on."""
     host.write("/srv/a/file", "a")
     host.write("/srv/file", "file")
-    start(host, "Bind=/srv/a\n")
+    start(host, "Bind=/srv/a\n", users="no")
     before = ids(host), record(host)
 
     def fails(text, why):
@@ -182,7 +183,7 @@ def test_what_was_changed_meanwhile(host):
     host.write("/srv/a/file", "a")
     host.write("/srv/b/file", "b")
     host.write("/srv/c.conf", "c")
-    start(host, "Bind=/srv/a\nBind=/srv/b\nBindReadOnly=/srv/c.conf\n")
+    start(host, "Bind=/srv/a\nBind=/srv/b\nBindReadOnly=/srv/c.conf\n", users="no")
 
     # What was unmounted inside comes back. What lies over it is the container's own.
     sh(host, "umount /srv/a; mount -t tmpfs own /srv/b; touch /srv/b/own")

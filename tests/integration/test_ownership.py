@@ -13,10 +13,8 @@ MAP = "PrivateUsersOwnership=map\n"
 
 
 def prepare(host):
-    """A whole system as root, and a file system for what is bound that can be mapped: that of the host
-    is an overlay."""
+    """A whole system as root, and what is bound."""
     host.copied_root(ROOT)
-    host.run("mount", "-t", "tmpfs", "-o", "mode=755", "srv", "/srv")
     host.run("sh", "-ec", "mkdir -p /srv/a && cd /srv/a && echo root >root && echo user >user && "
                           "chown 1000:1000 user && cp /usr/bin/id suid && chmod 4755 suid")
 

@@ -64,6 +64,7 @@ def test_systemd_reads_what_was_written(host):
             f"Description={description}",
             f"Root={root}",
             "[Exec]",
+            "PrivateUsers=no",  # else options are appended to values of Bind=
             *(f"Environment={quoted(e)}" for e in environment),
             f"Parameters={' '.join(quoted(p) for p in parameters)}",
             "[Files]",
@@ -91,7 +92,7 @@ def test_systemd_reads_what_was_written(host):
 
 def test_a_process_gets_what_was_written(host):
     """Arguments and environment of a started container, byte for byte."""
-    host.overlay_root("/srv/dump")
+    host.copied_root("/srv/dump")
     host.write("/srv/dump/srv/dump", """\
 #!/bin/sh
 cat /proc/$$/environ > /tmp/out/environ

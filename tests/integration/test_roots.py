@@ -120,7 +120,7 @@ def test_ephemeral_keeps_its_machine_id(host):
 # systemd 262 refuses a copy of what is a mount point by itself, as the test's whole system is.
 @releases("12", "13")
 def test_ephemeral_of_a_whole_system(host):
-    host.overlay_root("/srv/whole")
+    host.copied_root("/srv/whole")
     define(host, "/srv/whole", exec="Ephemeral=yes")
     life(host, "/etc/new")
 
@@ -132,7 +132,7 @@ def test_a_state_that_is_volatile(host):
 
 
 def test_a_state_that_is_volatile_of_a_whole_system(host):
-    host.overlay_root("/srv/whole")
+    host.copied_root("/srv/whole")
     define(host, "/srv/whole", files="Volatile=state")
     life(host, "/var/lib/new")
 
@@ -144,7 +144,7 @@ def test_all_changes_are_volatile(host):
 
 
 def test_all_changes_are_volatile_of_a_whole_system(host):
-    host.overlay_root("/srv/whole")
+    host.copied_root("/srv/whole")
     define(host, "/srv/whole", files="Volatile=overlay")
     life(host, "/etc/new")
 
@@ -155,7 +155,7 @@ def test_read_only(host):
 
 
 def test_read_only_of_a_whole_system(host):
-    host.overlay_root("/srv/whole")
+    host.copied_root("/srv/whole")
     define(host, "/srv/whole", files="ReadOnly=yes\nTemporaryFileSystem=/var")
     life(host, "/etc/new", writable=False)
 
@@ -200,7 +200,7 @@ def test_a_killed_nspawn_of_an_ephemeral_container(host):
 
 @releases("12", "13")
 def test_a_killed_nspawn_of_an_ephemeral_whole_system(host):
-    host.overlay_root("/srv/web")
+    host.copied_root("/srv/web")
     define(host, "/srv/web", exec="Ephemeral=yes")
     killed_nspawn(host, "/srv/web")
 

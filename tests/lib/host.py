@@ -2,8 +2,10 @@
 """A test host: a whole Debian system with its own systemd, booted by systemd-nspawn.
 
 The root is an overlay: the cached Debian root, on it what `meson install` installed,
-and on top a directory that goes away with the host. Two hosts share nothing that either
-could write. Needs sandbox.enter().
+and on top a directory that goes away with the host. An overlay cannot be mounted with
+mapped owners, as private users need it. So /usr, which all hosts read, and what
+containers live in are directories. Two hosts share nothing that either could write.
+Needs sandbox.enter().
 """
 
 import collections
@@ -17,6 +19,7 @@ import signal
 import socket
 import subprocess
 import textwrap
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -25,6 +28,10 @@ import roots
 import sandbox
 
 BOOT_TIMEOUT = 90
+
+# Where roots of containers, what they share and their journals are: their owners can be mapped.
+MAPPABLE = {"/var/lib/machines": 0o700, "/srv": 0o755, "/nix": 0o755, "/var/log/spawnlet": 0o755}
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What nspawn --keep-unit exits with.
@@ -36,6 +43,7 @@ LAN = "lan0"
 LAN_ADDRESSES = ("192.0.2.{}/24", "2001:db8::{}/64")
 
 _numbers = itertools.count(1)
+_usr_lock = threading.Lock()
 
 
 class HostError(Exception):
@@ -64,6 +72,17 @@ def tail(path, lines):
         return "\n".join(Path(path).read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""
+
+
+def shared_usr(release, stage):
+    """The /usr of all hosts of a release with the same stage."""
+    usr = sandbox.WORK / f"usr-{release}{'-' + stage.name if stage else ''}"
+    with _usr_lock:
+        if not usr.exists():
+            usr.mkdir()
+            for lower in [roots.host_root(release), *([stage] if stage else [])]:
+                subprocess.run(["cp", "-a", f"{lower}/usr/.", usr], check=True)
+    return usr
 
 
 class Host:
@@ -131,9 +150,20 @@ class Host:
         # Else units with ConditionNeedsUpdate= run, for what was installed a moment ago.
         for updated in ("etc/.updated", "var/.updated"):
             (self.root / updated).touch()
+        for number, mode in enumerate(MAPPABLE.values()):
+            self._mappable(number).mkdir(mode)
         enable = Path(self.source, "nss/enable") if self.source else None
         if enable and enable.exists():
             subprocess.run(["sh", enable, self.root / "etc/nsswitch.conf"], check=True)
+
+    def _mappable(self, number):
+        return self.dir / f"mappable{number}"
+
+    def _binds(self):
+        yield f"--bind-ro={shared_usr(self.release, self.stage)}:/usr"
+        yield f"--bind-ro={roots.host_root(self.release)}:/srv/debian"
+        for number, path in enumerate(MAPPABLE):
+            yield f"--bind={self._mappable(number)}:{path}"
 
     def boot(self, timeout=BOOT_TIMEOUT):
         """Boot and wait until everything is started. Returns the seconds it took."""
@@ -152,7 +182,7 @@ class Host:
                     "--private-network", "--capability=all", "--notify-ready=yes",
                     "--link-journal=no", "--timezone=off", "--resolv-conf=off",
                     "--console=read-only",
-                    f"--bind-ro={roots.host_root(self.release)}:/srv/debian",
+                    *self._binds(),
                     # The many mounts of a boot run into systemd's rate limit for mount events,
                     # which costs a second.
                     "--setenv=SYSTEMD_DEFAULT_MOUNT_RATE_LIMIT_BURST=1000",
@@ -312,8 +342,8 @@ class Host:
         self.run("rm", "-rf", "--", path)
 
     def overlay_root(self, path):
-        """Put a fresh whole Debian system at path, as the root of a container. With private
-        users, see copied_root()."""
+        """Put a fresh whole Debian system at path, as the root of a container without private
+        users: the owners of an overlay cannot be mapped."""
         self.run("sh", "-ec", textwrap.dedent("""\
             mkdir -p "$1" /run/test-overlays
             d=$(mktemp -d /run/test-overlays/XXXXXX)
@@ -324,16 +354,23 @@ class Host:
             """), "sh", path)
 
     def copied_root(self, path):
-        """The same on a tmpfs, which takes half a second and 270 MB. An overlay cannot be
-        mounted with mapped ids, so with private users nspawn would copy up every file of it
-        to change the owner: three seconds and as much memory."""
+        """The same, below one of MAPPABLE, as the root of any container. Takes half a second and
+        270 MB."""
         self.run("sh", "-ec", textwrap.dedent("""\
             mkdir -p "$1"
-            mount -t tmpfs -o mode=755 tmpfs "$1"
             cp -a /srv/debian/. "$1"
             : >"$1/etc/machine-id"
             rm -f "$1/etc/hostname"
             """), "sh", path)
+
+    def own_usr(self):
+        """Give the host a /usr that it can write, and whose owners can be mapped still."""
+        self.run("sh", "-ec", textwrap.dedent("""\
+            mkdir /run/usr
+            mount -t tmpfs -o mode=755 tmpfs /run/usr
+            cp -a /usr/. /run/usr
+            mount --bind /run/usr /usr
+            """))
 
     # systemd and spawnlet
 

@@ -4,14 +4,17 @@
 enter(main) runs main() in a PID namespace, in a mount namespace with a cgroup2
 of its own and a tmpfs to work in. So nothing has to be cleaned up in any special
 case: when main() ends, is interrupted or is killed, the kernel kills every process of
-every host, and the mounts go with the last one. Only cgroups outlive a namespace: the
-process outside removes them, and a later run those of one that was killed hard.
+every host, and the mounts go with the last one. Only cgroups, and what an older kernel
+has in place of the tmpfs, outlive a namespace: the process outside removes them, and a
+later run those of one that was killed hard.
 """
 
 import ctypes
 import errno
 import os
+import re
 import select
+import shutil
 import signal
 import sys
 import time
@@ -141,14 +144,32 @@ def _enable_controllers(cgroup):
             pass
 
 
-def _remove_stale_cgroups():
-    for old in CGROUPS.glob(PREFIX + "*"):
+def _remove_stale(directory, remove):
+    """Remove what is named after a process that is gone."""
+    for old in directory.glob(PREFIX + "*"):
         try:
             os.kill(int(old.name.removeprefix(PREFIX)), 0)
         except ProcessLookupError:
-            remove_cgroup(old)
+            remove(old)
         except ValueError:
             pass
+
+
+def _tmpfs_can_be_mapped():
+    """Whether its owners can be, as private users need it: since Linux 6.3."""
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 3)
+
+
+def _mount_work(name):
+    """A place to work in that goes away. Returns the directory that is to be removed, or None."""
+    _remove_stale(WORK, shutil.rmtree)
+    if _tmpfs_can_be_mapped():
+        mount("tmpfs", WORK, "tmpfs", 0, "mode=0755")
+        return None
+    directory = WORK / name
+    directory.mkdir()
+    bind(directory, WORK)
+    return directory
 
 
 def _inside(main):
@@ -191,12 +212,13 @@ def enter(main):
     _call("unshare", CLONE_NEWNS | CLONE_NEWPID)
     _own_root()
     _cgroup2()
-    mount("tmpfs", WORK, "tmpfs", 0, "mode=0755")
+    name = f"{PREFIX}{os.getpid()}"
+    on_disk = _mount_work(name)
     # nspawn's run-time files; elsewhere than on a tmpfs it fails to remove them.
     Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
     mount("tmpfs", "/run/systemd/nspawn", "tmpfs", 0, "mode=0755")
-    _remove_stale_cgroups()
-    cgroup = CGROUPS / f"{PREFIX}{os.getpid()}"
+    _remove_stale(CGROUPS, remove_cgroup)
+    cgroup = CGROUPS / name
     cgroup.mkdir()
     _enable_controllers(cgroup)
     os.environ["SPAWNLET_TEST_CGROUP"] = str(cgroup)
@@ -214,4 +236,7 @@ def enter(main):
     # PID 1 of a namespace can be waited for only when everything else in it is gone.
     _, status = os.waitpid(child, 0)
     remove_cgroup(cgroup)
+    if on_disk:
+        umount(WORK)
+        shutil.rmtree(on_disk)
     sys.exit(128 + got if got in stop else max(os.waitstatus_to_exitcode(status), -1) & 0xFF)
