@@ -14,6 +14,7 @@
 #include <sys/inotify.h>
 
 #include "common/base/credential.h"
+#include "common/base/failure.h"
 #include "common/base/file.h"
 #include "common/base/health.h"
 #include "common/base/limits.h"
@@ -162,6 +163,19 @@ static int take_network_down(const char *machine) {
         return r < 0 ? log_error_errno(r, "%s", error ? error : "Out of memory") : 0;
 }
 
+/* What made the start fail, after what systemd-nspawn said when it ended. */
+static int tell_failure(const char *machine) {
+        _cleanup_free_ char *text = NULL;
+        int r = failure_take(machine, &text);
+
+        if (r < 0)
+                return log_error_errno(
+                        r, "Failed to remove '" SPAWNLET_FAILURES_DIR "/%s': %m", machine);
+        if (text)
+                notify_status(text);
+        return 0;
+}
+
 /* Everything is tried, whatever fails before. */
 static int clean_up(const char *name) {
         _cleanup_free_ char *machine = NULL;
@@ -177,6 +191,10 @@ static int clean_up(const char *name) {
                 r = q;
 
         q = remove_health(machine);
+        if (q < 0)
+                r = q;
+
+        q = tell_failure(machine);
         if (q < 0)
                 r = q;
 

@@ -17,8 +17,10 @@
 #include <getopt.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "common/base/failure.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/notify.h"
@@ -32,14 +34,25 @@
 #define OPTIONS_MAX 32U
 #define OPTION_FIRST 256
 
+typedef struct Arguments {
+        NetworkConfig config;
+        char **command;    /* behind "--" */
+        bool any;          /* options of a network */
+        bool notify_ready; /* the unit is started when the network is made */
+} Arguments;
+
 typedef struct Verb {
         const char *name;
         int (*run)(const char *machine, const NetworkConfig *config, char **reterr);
-        /* In place of it: executes @command. Return: negative errno, logged. */
-        int (*execute)(const char *argument, const NetworkConfig *config, char **command);
+        /* In place of it: executes the command. Return: negative errno, logged. */
+        int (*execute)(const char *argument, const Arguments *a);
         const char *help;
         bool has_options, is_for_all;
 } Verb;
+
+static void arguments_done(Arguments *a) {
+        netconfig_done(&a->config);
+}
 
 static int up(const char *machine, const NetworkConfig *config, char **reterr) {
         (void) machine; /* it is the configuration's */
@@ -61,13 +74,23 @@ static int execute(char **command) {
         return log_error_errno(errno, "Failed to execute '%s': %m", command[0]);
 }
 
+static int failed(const char *machine, int error, const char *text) {
+        int r = failure_write(machine, text);
+
+        if (r < 0)
+                log_warning_errno(
+                        r, "Failed to write '" SPAWNLET_FAILURES_DIR "/%s', ignoring: %m", machine);
+        return log_error_errno(error, "%s", text);
+}
+
 /* Make the network of the container that @main_pid has started, and let it go on. */
-static int make_inside(pid_t main_pid, const NetworkConfig *config, int gate) {
+static int make_inside(pid_t main_pid, const Arguments *a, int gate) {
         _cleanup_free_ char *error = NULL;
         _cleanup_close_ int pidfd = -EBADF;
         pid_t init;
         int r;
 
+        umask(0); /* of what it makes: systemd-nspawn keeps that of the unit */
         r = confine("spawnlet-network", "start");
         if (r < 0)
                 return log_error_errno(r, "Failed to give up capabilities: %m");
@@ -80,9 +103,14 @@ static int make_inside(pid_t main_pid, const NetworkConfig *config, int gate) {
         if (r < 0)
                 return log_error_errno(r, "Failed to find the container's first process: %m");
 
-        r = network_up(config, pidfd, &error);
+        r = network_up(&a->config, pidfd, &error);
         if (r < 0)
-                return log_error_errno(r, "%s", error ? error : strerror(-r));
+                return failed(a->config.machine, r, error ? error : strerror(-r));
+        if (a->notify_ready) {
+                r = notify_ready_of(main_pid);
+                if (r < 0)
+                        return log_error_errno(r, "Failed to tell systemd of the start: %m");
+        }
         r = gate_open(gate);
         /* EPIPE: stopped meanwhile; spawnlet-cleanup takes the network down. */
         return r < 0 && r != -EPIPE ? log_error_errno(r, "Failed to start the container: %m") : 0;
@@ -92,7 +120,7 @@ static int make_inside(pid_t main_pid, const NetworkConfig *config, int gate) {
  * Leave a process behind that makes the network. It is no child of systemd-nspawn, which would have to
  * reap it, and in a cgroup of its own: nspawn divides the unit's, which takes that nobody else is in it.
  */
-static int leave_behind(const NetworkConfig *config, int gate) {
+static int leave_behind(const Arguments *a, int gate) {
         pid_t main_pid = getpid(), child;
         int status, r;
 
@@ -108,7 +136,7 @@ static int leave_behind(const NetworkConfig *config, int gate) {
                 if (r < 0)
                         _exit(EXIT_FAILURE);
                 if (r == 0)
-                        (void) make_inside(main_pid, config, gate);
+                        (void) make_inside(main_pid, a, gate);
                 _exit(EXIT_SUCCESS);
         }
 
@@ -118,7 +146,7 @@ static int leave_behind(const NetworkConfig *config, int gate) {
         return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -ECHILD;
 }
 
-static int start(const char *machine, const NetworkConfig *config, char **command) {
+static int start(const char *machine, const Arguments *a) {
         _cleanup_close_ int outside = -EBADF, inside = -EBADF;
         int r;
 
@@ -126,22 +154,21 @@ static int start(const char *machine, const NetworkConfig *config, char **comman
         r = gate_new(&outside, &inside);
         if (r < 0)
                 return log_error_errno(r, "Failed to make a socket: %m");
-        r = leave_behind(config, outside);
+        r = leave_behind(a, outside);
         if (r < 0)
                 return r;
         r = gate_hand_on(TAKE_FD(inside));
-        return r < 0 ? log_error_errno(r, "Failed to hand on a socket: %m") : execute(command);
+        return r < 0 ? log_error_errno(r, "Failed to hand on a socket: %m") : execute(a->command);
 }
 
-static int join(const char *path, const NetworkConfig *config, char **command) {
+static int join(const char *path, const Arguments *a) {
         _cleanup_close_ int fd = -EBADF;
 
-        (void) config;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
                 return log_error_errno(
                         errno, "Failed to enter the network namespace '%s': %m", path);
-        return execute(command);
+        return execute(a->command);
 }
 
 static const Verb verbs[] = {
@@ -166,6 +193,8 @@ static void help(void) {
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 printf("  %-29s %s\n", verbs[i].name, verbs[i].help);
         printf("\n  %-29s %s\n", "-h --help", "Show this help");
+        printf("     %-26s %s\n", "--notify-ready",
+                "Tell systemd when the network is made that the unit is started");
         for (const NetworkOption *o = network_options; o->name; o++) {
                 char option[64];
 
@@ -184,18 +213,19 @@ static const Verb *find_verb(const char *name) {
         return NULL;
 }
 
-static void fill_options(struct option options[static OPTIONS_MAX + 2]) {
+static void fill_options(struct option options[static OPTIONS_MAX + 3]) {
         size_t n = 0;
 
         for (const NetworkOption *o = network_options; o->name && n < OPTIONS_MAX; o++, n++)
                 options[n] = (struct option){ o->name, o->value ? required_argument : no_argument,
                         NULL, OPTION_FIRST + (int) n };
+        options[n++] = (struct option){ "notify-ready", no_argument, NULL, 'n' };
         options[n] = (struct option){ "help", no_argument, NULL, 'h' };
 }
 
 /* Return: 1 to go on, 0 when all is done, negative errno on wrong usage. */
-static int parse_options(int argc, char *argv[], NetworkConfig *config, bool *ret_any) {
-        struct option options[OPTIONS_MAX + 2] = {};
+static int parse_options(int argc, char *argv[], Arguments *a) {
+        struct option options[OPTIONS_MAX + 3] = {};
         const char *error = NULL;
 
         fill_options(options);
@@ -204,13 +234,17 @@ static int parse_options(int argc, char *argv[], NetworkConfig *config, bool *re
                         help();
                         return 0;
                 }
+                if (c == 'n') {
+                        a->notify_ready = true;
+                        continue;
+                }
                 if (c < OPTION_FIRST)
                         return -EINVAL; /* getopt_long() has said it */
 
                 const char *option = network_options[c - OPTION_FIRST].name;
-                int r = netconfig_set(config, option, optarg, &error);
+                int r = netconfig_set(&a->config, option, optarg, &error);
 
-                *ret_any = true;
+                a->any = true;
                 if (r == -ENOMEM)
                         return log_oom();
                 if (r < 0)
@@ -248,7 +282,7 @@ static int run_all(const Verb *verb) {
         return r;
 }
 
-static int run_verb(const Verb *verb, const char *machine, NetworkConfig *config, char **command) {
+static int run_verb(const Verb *verb, const char *machine, Arguments *a) {
         int r;
 
         if (!verb->execute) {
@@ -259,36 +293,34 @@ static int run_verb(const Verb *verb, const char *machine, NetworkConfig *config
         if (!machine)
                 return run_all(verb);
         if (verb->execute && !verb->has_options)
-                return verb->execute(machine, config, command);
+                return verb->execute(machine, a);
         if (!machine_name_is_valid(machine))
                 return log_error_errno(EINVAL, "'%s' is not the name of a container", machine);
-        if (str_replace(&config->machine, machine) < 0)
+        if (str_replace(&a->config.machine, machine) < 0)
                 return log_oom();
 
-        netconfig_complete(config);
+        netconfig_complete(&a->config);
         if (verb->execute)
-                return verb->execute(machine, config, command);
-        r = run(verb, machine, config);
+                return verb->execute(machine, a);
+        r = run(verb, machine, &a->config);
         if (r >= 0 && strcmp(verb->name, "reload") == 0)
                 notify_status("Container running, network reloaded."); /* no failure of before */
         return r;
 }
 
 int main(int argc, char *argv[]) {
-        _cleanup_netconfig_ NetworkConfig config = {};
-        bool any = false;
-        char **command;
+        _cleanup_(arguments_done) Arguments arguments = {};
         int r;
 
         log_setup("spawnlet-network", log_target_of_service());
         log_on_error(notify_status);
 
-        command = argv_cut(&argc, argv);
+        arguments.command = argv_cut(&argc, argv);
         /* The name is known only behind the options. */
-        r = netconfig_init(&config, "");
+        r = netconfig_init(&arguments.config, "");
         if (r < 0)
                 return log_oom(), EXIT_FAILURE;
-        r = parse_options(argc, argv, &config, &any);
+        r = parse_options(argc, argv, &arguments);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
@@ -296,11 +328,12 @@ int main(int argc, char *argv[]) {
         const char *machine = optind + 1 < argc ? argv[optind + 1] : NULL;
 
         if (!verb || optind + 2 < argc || (!machine && !verb->is_for_all) ||
-                (any && !verb->has_options) || !verb->execute != !command) {
+                (arguments.any && !verb->has_options) || !verb->execute != !arguments.command ||
+                (arguments.notify_ready && verb->execute != start)) {
                 log_error("Takes up, start, join, reload, down or repair, a name, and options; see "
                           "--help");
                 return EXIT_FAILURE;
         }
-        r = run_verb(verb, machine, &config, command);
+        r = run_verb(verb, machine, &arguments);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

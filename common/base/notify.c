@@ -47,24 +47,33 @@ void notify_status(const char *text) {
         (void) !send(fd, message, MIN((size_t) MAX(k, 0), sizeof(message) - 1), MSG_NOSIGNAL);
 }
 
-static int send_barrier(int fd, int passed) {
-        static const char text[] = "BARRIER=1";
+/* @type: of the control message with @data, unix(7), of at most the size of struct ucred */
+static int send_with(int fd, const char *text, int type, const void *data, size_t size) {
         union {
                 struct cmsghdr header; /* for its alignment */
-                char space[CMSG_SPACE(sizeof(int))];
+                char space[CMSG_SPACE(sizeof(struct ucred))];
         } control = {};
-        struct iovec data = { .iov_base = (char *) text, .iov_len = sizeof(text) - 1 };
-        struct msghdr message = { .msg_iov = &data,
+        struct iovec vector = { .iov_base = (char *) text, .iov_len = strlen(text) };
+        struct msghdr message = { .msg_iov = &vector,
                 .msg_iovlen = 1,
                 .msg_control = &control,
-                .msg_controllen = sizeof(control) };
+                .msg_controllen = CMSG_SPACE(size) };
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
         header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &passed, sizeof(int));
+        header->cmsg_type = type;
+        header->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(header), data, size);
         return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int notify_ready_of(pid_t main_pid) {
+        _cleanup_close_ int fd = connect_manager();
+        struct ucred name = { .pid = main_pid, .uid = getuid(), .gid = getgid() };
+
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        return send_with(fd, "READY=1", SCM_CREDENTIALS, &name, sizeof(name));
 }
 
 int notify_barrier(int timeout_msec) {
@@ -78,7 +87,7 @@ int notify_barrier(int timeout_msec) {
         reader = ends[0];
         writer = ends[1];
 
-        r = send_barrier(fd, writer);
+        r = send_with(fd, "BARRIER=1", SCM_RIGHTS, &writer, sizeof(writer));
         if (r < 0)
                 return r;
 

@@ -7,6 +7,8 @@
  * status stays.
  */
 
+#include <sys/types.h>
+
 /**
  * notify_status() - set the status of the unit that this process is of
  * @text: one line
@@ -15,6 +17,16 @@
  * helper does. Without a service manager nothing happens.
  */
 void notify_status(const char *text);
+
+/**
+ * notify_ready_of() - say that a unit of systemd's has been started
+ * @main_pid: its main process, in whose name it is said: sd_pid_notify(3)
+ *
+ * Without a service manager nothing happens.
+ *
+ * Return: 0 or negative errno.
+ */
+int notify_ready_of(pid_t main_pid);
 
 /**
  * notify_barrier() - wait until the service manager has done what it does now

@@ -358,6 +358,16 @@ static bool waits_for_network(const Definition *d) {
         return definition_has_private_users(d) && definition_network(d) == NETWORK_OWN;
 }
 
+static bool waits_for_health(const Definition *d) {
+        return str_equal(definition_value(d, KEY_NOTIFY_READY), "healthy");
+}
+
+/* Whether the init says when it is up. One that is to be healthy, too, is waited for afterwards. */
+static bool notifies_ready(const Definition *d) {
+        return waits_for_health(d) ? definition_boots(d)
+                                   : definition_boolean(d, KEY_NOTIFY_READY, definition_boots(d));
+}
+
 /* @verb: up, reload */
 static void append_network(Str *s, const Definition *d, const char *verb) {
         str_append_all(s, LIBEXEC_DIR "/spawnlet-network ", verb, " ", d->machine);
@@ -540,6 +550,9 @@ static void append_launcher(Str *s, const Definition *d) {
                 return;
         if (definition_network(d) == NETWORK_OWN) {
                 append_network(s, d, "start");
+                /* nspawn would say it before there is a network. */
+                if (!notifies_ready(d))
+                        str_append(s, " --notify-ready");
         } else {
                 str_append(s, LIBEXEC_DIR "/spawnlet-network join");
                 append_namespace_path(s, d, "");
@@ -660,25 +673,13 @@ static void append_networkd(Str *s, const Definition *d) {
 
 /*
  * Where an ephemeral container keeps its journal, which would be lost with the copy of its root:
- * systemd-nspawn links none with --ephemeral, whatever --link-journal= says. With users of its own
- * the container could not write there.
+ * systemd-nspawn links none with --ephemeral, whatever --link-journal= says.
  */
 static bool keeps_journal_outside(const Definition *d) {
-        const char *link = definition_value(d, KEY_LINK_JOURNAL),
-                   *users = definition_value(d, KEY_PRIVATE_USERS);
+        const char *link = definition_value(d, KEY_LINK_JOURNAL);
 
         return definition_boots(d) && definition_boolean(d, KEY_EPHEMERAL, false) &&
-                !(link && strcmp(link, "no") == 0) && !(users && strcmp(users, "no") != 0);
-}
-
-static bool waits_for_health(const Definition *d) {
-        return str_equal(definition_value(d, KEY_NOTIFY_READY), "healthy");
-}
-
-/* Whether the init says when it is up. One that is to be healthy, too, is waited for afterwards. */
-static bool notifies_ready(const Definition *d) {
-        return waits_for_health(d) ? definition_boots(d)
-                                   : definition_boolean(d, KEY_NOTIFY_READY, definition_boots(d));
+                !(link && strcmp(link, "no") == 0);
 }
 
 static void append_nspawn(Str *s, const Definition *d, const char *root) {
@@ -693,7 +694,8 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         if (boots && definition_system(d) != SYSTEM_PATH && !definition_find(d, KEY_INIT) &&
                 !waits_for_network(d))
                 str_append(s, " --boot");
-        append_option(s, d, "--notify-ready=", notifies_ready(d) ? "yes" : "no");
+        append_option(
+                s, d, "--notify-ready=", notifies_ready(d) || waits_for_network(d) ? "yes" : "no");
         append_option(s, d, "--kill-signal=", kill_signal(d));
         append_option(s, d, "--link-journal=", journal ? journal : "try-guest");
         append_namespace(s, d);
@@ -705,7 +707,8 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         /* Elsewhere below /run than in host/ it would show as a failed unmount at the stop. */
         str_append(s, " --bind-ro=" SPAWNLET_HOSTS_DIR ":/run/host/spawnlet/hosts");
         if (keeps_journal_outside(d))
-                str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal");
+                str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal",
+                        definition_shifts_users(d) ? ":idmap" : "");
         append_networkd(s, d);
         append_users(s, d);
         append_table_options(s, d);
