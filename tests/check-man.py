@@ -16,6 +16,8 @@ import tempfile
 
 SECTION = re.compile(r"^# \[(\w+)(?: NAME)?\] SECTION$")
 ENTRY = re.compile(r"^\*(\w+)=\*")
+# What an example stands beside, as its page says.
+BESIDE = {key: "[Exec]\nPrivateUsers=no\n" for key in ("Overlay", "OverlayReadOnly")}
 PLANNED = "this version of spawnlet does not support it yet"
 
 
@@ -45,7 +47,7 @@ def example_findings(program, section, example):
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory, "web.container")
         path.touch(0o600)  # for credentials: that others can read them is worth a warning
-        path.write_text(f"[{header}]\n{example}\n")
+        path.write_text(f"[{header}]\n{example}\n" + BESIDE.get(example.partition("=")[0], ""))
         found = spawnlet(program, "check", "--json", str(path))
     beside = (PLANNED, "has a meaning only", "needs ", "contradicts", "no valid definition", "of this family",
               "the container has no address")

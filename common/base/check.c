@@ -57,12 +57,9 @@ static const struct {
                 "has a meaning only with Command=: an init runs as root" },
         { KEY_AMBIENT_CAPABILITY, KEY_COMMAND,
                 "use Capability=", "has a meaning only with Command=" },
-        { KEY_BIND_USER, KEY_PRIVATE_USERS, "add PrivateUsers=pick", "needs private users" },
         { KEY_BIND_USER_SHELL, KEY_BIND_USER,
                 "add BindUser=", "has a meaning only with BindUser=" },
         { KEY_PRIVATE_USERS_DELEGATE, KEY_PRIVATE_USERS, "add PrivateUsers=managed",
-                "needs private users" },
-        { KEY_PRIVATE_USERS_OWNERSHIP, KEY_PRIVATE_USERS, "add PrivateUsers=pick",
                 "needs private users" },
         { KEY_HEALTH_INTERVAL, KEY_HEALTH_COMMAND, "add HealthCommand=", NO_HEALTH_COMMAND },
         { KEY_HEALTH_RETRIES, KEY_HEALTH_COMMAND, "add HealthCommand=", NO_HEALTH_COMMAND },
@@ -762,13 +759,27 @@ static int check_owners(const Definition *d, Diags *diags) {
         return r;
 }
 
+/* Keys that mean nothing without private users. */
+static int check_needs_users(const Definition *d, Diags *diags) {
+        static const KeyId keys_of_users[] = { KEY_BIND_USER, KEY_PRIVATE_USERS_OWNERSHIP };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(keys_of_users); i++) {
+                const Setting *s = in_force(d, keys_of_users[i]);
+
+                if (s)
+                        r = complain(diags, s, "use PrivateUsers=pick", "needs private users");
+        }
+        return r;
+}
+
 static int check_users(const Definition *d, Diags *diags) {
         const Setting *users = definition_find(d, KEY_PRIVATE_USERS),
                       *image = definition_find(d, KEY_IMAGE);
         bool managed = users && strcmp(users->value, "managed") == 0;
 
         if (!definition_has_private_users(d))
-                return 0;
+                return check_needs_users(d, diags);
         if (managed &&
                 (definition_network(d) != NETWORK_HOST || definition_system(d) != SYSTEM_ROOT))
                 return complain(diags, users, "use PrivateUsers=pick",

@@ -546,8 +546,7 @@ bool definition_has_veth(const Definition *d) {
 }
 
 bool users_are_private(const char *private_users, const char *hardening) {
-        (void) hardening; /* will say what an unset PrivateUsers= means */
-        return private_users && parse_boolean(private_users) != 0;
+        return private_users ? parse_boolean(private_users) != 0 : !str_equal(hardening, "trusted");
 }
 
 bool definition_has_private_users(const Definition *d) {

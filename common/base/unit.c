@@ -612,9 +612,10 @@ static void append_bind(Str *s, const Definition *d, const char *option, const c
 static void append_users(Str *s, const Definition *d) {
         const char *users = definition_value(d, KEY_PRIVATE_USERS);
 
-        if (!users)
+        if (!users && !definition_has_private_users(d))
                 return;
-        append_option(s, d, "--private-users=", parse_boolean(users) > 0 ? "pick" : users);
+        append_option(
+                s, d, "--private-users=", !users || parse_boolean(users) > 0 ? "pick" : users);
         if (definition_shifts_users(d) && !definition_find(d, KEY_PRIVATE_USERS_OWNERSHIP))
                 str_append(s, " --private-users-ownership=map");
 }

@@ -111,7 +111,7 @@ def test_network_and_cleanup(host):
     held_up(host, lock)
     host.define("web", WEB.replace("10.90.", "10.91.").replace("fd90", "fd91") + "Port=8080\n")
     host.run("systemctl", "start", "--no-block", "container-web")
-    wait_confined(host, "spawnlet-network", NETWORK)
+    wait_confined(host, "spawnlet-network", NETWORK | {"sys_ptrace"})  # users of its own
     host.write("/run/go", "")
     host.wait_unit("container-web", "active")
 

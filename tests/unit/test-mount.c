@@ -108,7 +108,7 @@ static void test_users(void **state) {
                 bool has, shifts, maps_root;
                 unsigned since; /* of Volatile= */
         } cases[] = {
-                { "[Files]\nVolatile=state\n", false, false, false, 0 },
+                { "[Files]\nVolatile=state\n", true, true, true, 255 },
                 { "[Exec]\nPrivateUsers=no\n[Files]\nVolatile=state\n", false, false, false, 0 },
                 { "[Exec]\nPrivateUsers=pick\n[Files]\nVolatile=state\n", true, true, true, 255 },
                 { "[Exec]\nPrivateUsers=pick\n[Files]\nVolatile=no\n", true, true, true, 0 },

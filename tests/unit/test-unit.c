@@ -100,7 +100,18 @@ static char *line_of(const char *text, const char *beginning) {
         return found;
 }
 
-/* The network is made by what spawnlet-root executes in the end. */
+/* The network is made by what executes systemd-nspawn. */
+static void assert_network(const char *text, const char *arguments) {
+        _cleanup_free_ char *line = line_of(text, "ExecStart="), *beginning = NULL;
+
+        assert_int_equal(str_join(&beginning, "ExecStart=" LIBEXEC_DIR "/spawnlet-network start ",
+                                 arguments, " -- systemd-nspawn "),
+                0);
+        if (!str_starts_with(line, beginning))
+                fail_msg("not at the beginning of '%s': %s", line, beginning);
+}
+
+/* Without private users, by what spawnlet-root executes in the end. */
 static void assert_network_up(const char *text, const char *arguments) {
         _cleanup_free_ char *line = line_of(text, "ExecStartPre="), *end = NULL;
 
@@ -245,7 +256,8 @@ static void test_system_host(void **state) {
 
         assert_line(text, "Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1");
         assert_word(definition, "--boot");
-        assert_word(definition, "--bind-ro=/usr");
+        assert_word(definition, "--bind-ro=/usr:/usr:idmap");
+        assert_word("[Container]\nSystem=host\n[Exec]\nPrivateUsers=no\n", "--bind-ro=/usr");
         assert_word(definition, "systemd.mask=tmp.mount");
         assert_word(definition, "systemd.mask=var-lib-machines.mount");
         assert_word(definition, "systemd.ssh_auto=no");
@@ -283,13 +295,14 @@ static void test_system_in_nix_store(void **state) {
         assert_init(definition, "/nix/store/abc-nixos-system/init|x");
         assert_no_word(definition, "--boot");
         assert_no_word(definition, "--bind-ro=/nix/store/abc-nixos-system");
-        assert_word(definition, "--bind-ro=/nix/store");
-        assert_word(definition, "--bind-ro=/nix/var/nix/db");
-        assert_word(definition, "--bind-ro=/nix/var/nix/daemon-socket");
-        assert_word(
-                definition, "--bind=/nix/var/nix/profiles/per-container/web:/nix/var/nix/profiles");
-        assert_word(
-                definition, "--bind=/nix/var/nix/gcroots/per-container/web:/nix/var/nix/gcroots");
+        assert_word(definition, "--bind-ro=/nix/store:/nix/store:idmap");
+        assert_word(definition, "--bind-ro=/nix/var/nix/db:/nix/var/nix/db:idmap");
+        assert_word(definition,
+                "--bind-ro=/nix/var/nix/daemon-socket:/nix/var/nix/daemon-socket:idmap");
+        assert_word(definition,
+                "--bind=/nix/var/nix/profiles/per-container/web:/nix/var/nix/profiles:idmap");
+        assert_word(definition,
+                "--bind=/nix/var/nix/gcroots/per-container/web:/nix/var/nix/gcroots:idmap");
 }
 
 /*
@@ -307,7 +320,7 @@ static void test_system_in_a_profile(void **state) {
         assert_init(definition, "/run/host/spawnlet-system/init");
         assert_word(definition,
                 "--bind-ro=/nix/var/nix/profiles/per-container/web/system:"
-                "/run/host/spawnlet-system");
+                "/run/host/spawnlet-system:idmap");
         assert_contains(reload,
                 " --store-path=/nix/var/nix/profiles/per-container/web/system/"
                 "bin/switch-to-configuration $MAINPID -- ");
@@ -321,7 +334,7 @@ static void test_system_elsewhere(void **state) {
         (void) state;
 
         assert_init(definition, "/run/host/spawnlet-system/init");
-        assert_word(definition, "--bind-ro=/srv/my system:/run/host/spawnlet-system");
+        assert_word(definition, "--bind-ro=/srv/my system:/run/host/spawnlet-system:idmap");
 }
 
 /* In --bind= a ':' separates and a '\' protects; systemd-nspawn(1). */
@@ -329,11 +342,12 @@ static void test_system_path_with_colon(void **state) {
         (void) state;
 
         assert_word("[Container]\nSystem=/srv/a:b\\c\n",
-                "--bind-ro=/srv/a\\:b\\\\c:/run/host/spawnlet-system");
+                "--bind-ro=/srv/a\\:b\\\\c:/run/host/spawnlet-system:idmap");
 }
 
 #define COMMAND "[Container]\nCommand=/a\n"
-#define USERS "[Exec]\nPrivateUsers=pick\n"
+#define USERS "[Exec]\nPrivateUsers=managed\n"
+#define NO_USERS "[Exec]\nPrivateUsers=no\n"
 
 static void test_keys_that_become_options(void **state) {
         static const struct {
@@ -344,7 +358,7 @@ static void test_keys_that_become_options(void **state) {
                 { KEY_HOSTNAME, "name", "--hostname=name" },
                 { KEY_MACHINE_ID, "0123456789abcdef0123456789abcdef",
                         "--uuid=0123456789abcdef0123456789abcdef" },
-                { KEY_PRIVATE_USERS, "pick", "--private-users=pick" },
+                { KEY_PRIVATE_USERS, "1000000", "--private-users=1000000" },
                 { KEY_NOTIFY_READY, "off", "--notify-ready=no" },
                 { KEY_KILL_SIGNAL, "SIGTERM", "--kill-signal=SIGTERM" },
                 { KEY_CAPABILITY, "CAP_NET_RAW", "--capability=CAP_NET_RAW" },
@@ -354,7 +368,7 @@ static void test_keys_that_become_options(void **state) {
                 { KEY_RESOLV_CONF, "off", "--resolv-conf=off" },
                 { KEY_TIMEZONE, "copy", "--timezone=copy" },
                 { KEY_LINK_JOURNAL, "host", "--link-journal=host" },
-                { KEY_BIND, "/a b:/c", "--bind=/a b:/c" },
+                { KEY_BIND, "/a b:/c", "--bind=/a b:/c:idmap" },
                 { KEY_BIND_READ_ONLY, "+/a", "--bind-ro=+/a" },
                 { KEY_TEMPORARY_FILE_SYSTEM, "/t:size=10%", "--tmpfs=/t:size=10%" },
                 { KEY_USER, "anna", "--user=anna", COMMAND },
@@ -391,18 +405,19 @@ static void test_keys_that_become_options(void **state) {
                         "--load-credential=a b:/run/spawnlet/credentials/web/a b" },
                 { KEY_READ_ONLY, "1", "--read-only" },
                 { KEY_VOLATILE, "state", "--volatile=state" },
-                { KEY_BIND_USER, "anna", "--bind-user=anna", USERS },
+                { KEY_BIND_USER, "anna", "--bind-user=anna" },
                 { KEY_BIND_USER_SHELL, "/bin/sh", "--bind-user-shell=/bin/sh",
-                        USERS "[Files]\nBindUser=anna\n" },
+                        "[Files]\nBindUser=anna\n" },
                 { KEY_INACCESSIBLE, "/etc/shadow", "--inaccessible=/etc/shadow" },
-                { KEY_OVERLAY, "/a:/b:/c", "--overlay=/a:/b:/c" },
-                { KEY_OVERLAY_READ_ONLY, "+/a::/c", "--overlay-ro=+/a::/c" },
-                { KEY_PRIVATE_USERS_OWNERSHIP, "map", "--private-users-ownership=map", USERS },
+                { KEY_OVERLAY, "/a:/b:/c", "--overlay=/a:/b:/c", NO_USERS },
+                { KEY_OVERLAY_READ_ONLY, "+/a::/c", "--overlay-ro=+/a::/c", NO_USERS },
+                { KEY_PRIVATE_USERS_OWNERSHIP, "auto", "--private-users-ownership=auto" },
                 { KEY_DEVICE, "/dev/fuse rw", "--bind=/dev/fuse" },
                 { KEY_IMAGE, "/a.raw", "--image=/a.raw" },
-                { KEY_NAMESPACE_PATH, "/run/netns/a", "--network-namespace-path=/run/netns/a" },
+                { KEY_NAMESPACE_PATH, "/run/netns/a", "--network-namespace-path=/run/netns/a",
+                        NO_USERS },
                 { KEY_NAMESPACE, "container:a@b",
-                        "--network-namespace-path=/run/spawnlet/netns/a-b" },
+                        "--network-namespace-path=/run/spawnlet/netns/a-b", NO_USERS },
                 { KEY_DNS, "9.9.9.9", "--bind-ro=/run/spawnlet/resolv/web:/etc/resolv.conf" },
         };
 
@@ -437,7 +452,7 @@ static void test_options_keep_their_order(void **state) {
 
         (void) state;
 
-        assert_contains(line, " --bind=/a --tmpfs=/a/b --bind=/c ");
+        assert_contains(line, " --bind=/a:/a:idmap --tmpfs=/a/b --bind=/c:/c:idmap ");
 }
 
 static void test_environment_without_value(void **state) {
@@ -492,7 +507,7 @@ static void test_escapes(void **state) {
         assert_word(definition, "--setenv=C=\\");
         assert_word(definition, "--setenv=D=;");
         assert_word(definition, "--setenv=E=a\nb");
-        assert_word(definition, "--bind=/a;b $c:/d");
+        assert_word(definition, "--bind=/a;b $c:/d:idmap");
 }
 
 static void test_lone_semicolon(void **state) {
@@ -543,6 +558,18 @@ static void test_private_network_alone(void **state) {
 
         (void) state;
 
+        assert_network(text, "web");
+        assert_word(definition, "--private-network");
+        assert_no_word(definition, "--network-namespace-path=/run/spawnlet/netns/web");
+        assert_word(definition, "--capability=CAP_NET_ADMIN");
+}
+
+static void test_private_network_of_the_hosts_users(void **state) {
+        static const char definition[] = "[Network]\nPrivate=yes\n" NO_USERS;
+        _cleanup_free_ char *text = unit_of(definition);
+
+        (void) state;
+
         assert_network_up(text, "web");
         assert_word(definition, "--private-network");
         assert_word(definition, "--network-namespace-path=/run/spawnlet/netns/web");
@@ -557,7 +584,7 @@ static void test_addresses(void **state) {
 
         (void) state;
 
-        assert_network_up(text,
+        assert_network(text,
                 "web "
                 "--host-address=10.0.0.1 "
                 "--host-address=fd00::1 --local-address=10.0.0.2/24 --local-address=fd00::2 "
@@ -579,7 +606,7 @@ static void test_pairs_and_uplinks(void **state) {
 
         (void) state;
 
-        assert_network_up(text,
+        assert_network(text,
                 "web --local-address=10.0.0.2/24 "
                 "--bridge=br-1 --port=8080:80 --interface=eth.5 --macvlan=eth0:a "
                 "--macvlan=eth0:b --ipvlan=eth1 --masquerade --veth=db "
@@ -596,7 +623,7 @@ static void test_no_pair(void **state) {
 
         (void) state;
 
-        assert_network_up(text, "web --no-veth --interface=eth1");
+        assert_network(text, "web --no-veth --interface=eth1");
 }
 
 static void test_network_goes_down_after_all(void **state) {
@@ -991,6 +1018,7 @@ int main(void) {
                 cmocka_unit_test(test_bind_source_with_slash_is_waited_for),
                 cmocka_unit_test(test_shared_network),
                 cmocka_unit_test(test_private_network_alone),
+                cmocka_unit_test(test_private_network_of_the_hosts_users),
                 cmocka_unit_test(test_addresses),
                 cmocka_unit_test(test_pairs_and_uplinks),
                 cmocka_unit_test(test_no_pair),
