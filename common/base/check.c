@@ -773,6 +773,16 @@ static int check_needs_users(const Definition *d, Diags *diags) {
         return r;
 }
 
+/* systemd-nspawn drops the capability, which the container's users have not in a network that is not theirs,
+ * and then misses it. */
+static int check_ambient(const Definition *d, Diags *diags) {
+        for (const Setting *s = NULL; (s = definition_next(d, KEY_AMBIENT_CAPABILITY, s));)
+                if (strcmp(s->value, "CAP_NET_BIND_SERVICE") == 0)
+                        return complain(diags, s, "remove it: all ports can be used",
+                                "private users have no capability in a network of others");
+        return 0;
+}
+
 static int check_users(const Definition *d, Diags *diags) {
         const Setting *users = definition_find(d, KEY_PRIVATE_USERS),
                       *image = definition_find(d, KEY_IMAGE);
@@ -791,7 +801,7 @@ static int check_users(const Definition *d, Diags *diags) {
         if (image && definition_network(d) == NETWORK_JOIN)
                 return complain(diags, image, "use Root=, or PrivateUsers=no",
                         "an image contradicts private users in a network namespace that is joined");
-        return 0;
+        return definition_network(d) == NETWORK_OWN ? 0 : check_ambient(d, diags);
 }
 
 int check_definition(const Definition *d, Diags *diags) {

@@ -180,7 +180,7 @@ sleep "$1" & wait
         ProcessTwo=yes
         User=nobody
         WorkingDirectory=/srv
-        AmbientCapability=CAP_NET_BIND_SERVICE
+        AmbientCapability=CAP_KILL
 
         [Files]
         Bind=/srv/out:/tmp/out
@@ -193,7 +193,7 @@ sleep "$1" & wait
 
     name, directory, parent, ambient, *arguments = host.read("/srv/out/dump").splitlines()
     equal((name, directory, parent), ("nobody", "/srv", "1"))
-    equal(ambient, "CapAmb:\t0000000000000400")
+    equal(ambient, "CapAmb:\t0000000000000020")
     equal(arguments, ["1000", "two words", "$HOME", "%i", ";"])
 
 
