@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/gate-protocol.h"
@@ -56,15 +57,22 @@ static int take_gate(void) {
         return GATE_FIRST_FD + n - 1;
 }
 
-/* Return: whether the network is there. */
-static bool wait_for_network(int gate) {
-        char byte = 0;
+/* As the second process inside, SIGPIPE would end this one: nobody may be there any more. */
+static bool tell(int gate) {
         ssize_t n;
 
         do
-                n = write(gate, &byte, 1);
+                n = send(gate, "", 1, MSG_NOSIGNAL);
         while (n < 0 && errno == EINTR);
-        if (n != 1)
+        return n == 1;
+}
+
+/* Return: whether the network is there. */
+static bool wait_for_network(int gate) {
+        char byte;
+        ssize_t n;
+
+        if (!tell(gate))
                 return false;
         do
                 n = read(gate, &byte, 1);
@@ -92,6 +100,7 @@ int main(int argc, char *argv[]) {
         /* It has said what was wrong, and ends the container by this. */
         if (!wait_for_network(gate))
                 return EXIT_FAILURE;
+        (void) tell(gate);
         (void) close(gate);
 
         if (!boot) {

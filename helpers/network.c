@@ -106,14 +106,15 @@ static int make_inside(pid_t main_pid, const Arguments *a, int gate) {
         r = network_up(&a->config, pidfd, &error);
         if (r < 0)
                 return failed(a->config.machine, r, error ? error : strerror(-r));
-        if (a->notify_ready) {
-                r = notify_ready_of(main_pid);
-                if (r < 0)
-                        return log_error_errno(r, "Failed to tell systemd of the start: %m");
-        }
         r = gate_open(gate);
-        /* EPIPE: stopped meanwhile; spawnlet-cleanup takes the network down. */
-        return r < 0 && r != -EPIPE ? log_error_errno(r, "Failed to start the container: %m") : 0;
+        if (r >= 0 && a->notify_ready)
+                r = gate_wait(gate); /* until it has gone through */
+        if (r == -EPIPE) /* stopped meanwhile; spawnlet-cleanup takes the network down */
+                return 0;
+        if (r < 0)
+                return log_error_errno(r, "Failed to start the container: %m");
+        r = a->notify_ready ? notify_ready_of(main_pid) : 0;
+        return r < 0 ? log_error_errno(r, "Failed to tell systemd of the start: %m") : 0;
 }
 
 /*

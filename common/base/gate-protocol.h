@@ -3,7 +3,7 @@
 
 /*
  * What spawnlet-init, which is linked with nothing of ours, has to know of gate.h: the descriptor is the
- * last of those of sd_listen_fds(3). One byte each way: "here", and "go on".
+ * last of those of sd_listen_fds(3). A byte each: "here", "go on", and back "gone".
  */
 
 #define GATE_VARIABLE "LISTEN_FDS"

@@ -35,7 +35,7 @@ int gate_new(int *ret_outside, int *ret_inside);
 int gate_hand_on(int inside);
 
 /**
- * gate_wait() - wait until the container is at the gate
+ * gate_wait() - wait until the container is at the gate or, when it is open, has gone through
  *
  * Return: 1 if it is, 0 if it will not come any more, negative errno.
  */

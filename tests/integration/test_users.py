@@ -99,6 +99,14 @@ def test_it_is_there_before_the_first_instruction(host):
     host.run("systemctl", "stop", "container-web")
     equal(host.unit("container-web")["Result"], "success")
 
+    # Under nspawn's own init, which is not spawnlet-init; and the start is complete when the network is.
+    host.write("/etc/spawnlet/web.container.d/two.conf", "[Exec]\nProcessTwo=yes\n")
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "start", "container-web")
+    equal(addresses(host), ["10.90.0.2/32", "fd90::2/128"])
+    wait_until("the command is there", lambda: inside(host, "cat", "/proc/2/comm") == "sleep")
+    host.run("systemctl", "stop", "container-web")
+
 
 def test_a_network_that_cannot_be_made(host):
     """It ends the start, and says why; nothing of the container has run, and nothing is left."""
