@@ -15,16 +15,23 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /**
- * fuzz_directory() - make a directory for the files of a target, in $TMPDIR or /tmp
+ * fuzz_directory() - make a directory for the files of a target, in $TMPDIR; or in memory, where that
+ *                    takes a third of the time; or in /tmp
  * @ret: its path
  *
  * Return: whether it could be made.
  */
 static inline bool fuzz_directory(char ret[static PATH_MAX]) {
-        const char *tmp = getenv("TMPDIR");
+        const char *const places[] = { getenv("TMPDIR"), "/dev/shm", "/tmp" };
 
-        (void) snprintf(ret, PATH_MAX, "%s/spawnlet-fuzz-XXXXXX", tmp ? tmp : "/tmp");
-        return mkdtemp(ret) != NULL;
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                if (!places[i])
+                        continue;
+                (void) snprintf(ret, PATH_MAX, "%s/spawnlet-fuzz-XXXXXX", places[i]);
+                if (mkdtemp(ret))
+                        return true;
+        }
+        return false;
 }
 
 /** count_lines() - Return: how many lines of @text begin with @beginning. */
