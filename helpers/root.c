@@ -859,6 +859,54 @@ static void arguments_done(Arguments *a) {
         strv_free(a->credentials);
 }
 
+static int parse_idmap(const char *what, Arguments *a) {
+        a->maps_root = strcmp(what, "root") == 0;
+        a->maps_binds = a->maps_root || strcmp(what, "binds") == 0;
+        return a->maps_binds ? 0
+                             : log_error_errno(EINVAL, "--idmap=%s: neither binds nor root", what);
+}
+
+static int extend_list(char ***list, const char *value) {
+        return strv_extend(list, value) < 0 ? log_oom() : 0;
+}
+
+/* Take an option that has a value. Return: 0; negative errno, logged. */
+static int take_option(int option, const char *value, Arguments *a) {
+        switch (option) {
+        case 'r':
+                a->root = value;
+                return 0;
+        case 's':
+                a->system = parse_system(value);
+                return a->system < 0 ? log_error_errno(EINVAL,
+                                               "--system=%s: not one of root, host and nix", value)
+                                     : 0;
+        case 'm':
+                a->machine_id = value;
+                return 0;
+        case 'd':
+                return extend_list(&a->servers, value);
+        case 'S':
+                return extend_list(&a->domains, value);
+        case 'R':
+                a->resolv_source = parse_resolv_source(value);
+                return a->resolv_source
+                        ? 0
+                        : log_error_errno(EINVAL,
+                                  "--resolv-conf=%s: not one of host, static, uplink and stub",
+                                  value);
+        case 'M':
+                return parse_idmap(value, a);
+        case 'C':
+                return extend_list(&a->credentials, value);
+        case 'I':
+                a->instance = value;
+                return 0;
+        default:
+                return -EINVAL;
+        }
+}
+
 /* Return: 1 to go on, 0 when all is done, negative errno on wrong usage, logged. */
 static int parse_argv(int argc, char *argv[], Arguments *a) {
         static const struct option options[] = {
@@ -876,59 +924,19 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
                 {},
         };
 
-        for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
-                switch (c) {
-                case 'h':
+        for (int c, r; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;) {
+                if (c == 'h') {
                         help();
                         return 0;
-                case 'r':
-                        a->root = optarg;
-                        break;
-                case 'i':
-                        a->image = true;
-                        break;
-                case 's':
-                        a->system = parse_system(optarg);
-                        if (a->system < 0)
-                                return log_error_errno(EINVAL,
-                                        "--system=%s: not one of root, host and nix", optarg);
-                        break;
-                case 'm':
-                        a->machine_id = optarg;
-                        break;
-                case 'd':
-                        if (strv_extend(&a->servers, optarg) < 0)
-                                return log_oom();
-                        break;
-                case 'S':
-                        if (strv_extend(&a->domains, optarg) < 0)
-                                return log_oom();
-                        break;
-                case 'R':
-                        a->resolv_source = parse_resolv_source(optarg);
-                        if (!a->resolv_source)
-                                return log_error_errno(EINVAL,
-                                        "--resolv-conf=%s: not one of host, static, uplink and "
-                                        "stub",
-                                        optarg);
-                        break;
-                case 'M':
-                        a->maps_root = strcmp(optarg, "root") == 0;
-                        a->maps_binds = a->maps_root || strcmp(optarg, "binds") == 0;
-                        if (!a->maps_binds)
-                                return log_error_errno(
-                                        EINVAL, "--idmap=%s: neither binds nor root", optarg);
-                        break;
-                case 'C':
-                        if (strv_extend(&a->credentials, optarg) < 0)
-                                return log_oom();
-                        break;
-                case 'I':
-                        a->instance = optarg;
-                        break;
-                default:
-                        return -EINVAL;
                 }
+                if (c == 'i') {
+                        a->image = true;
+                        continue;
+                }
+                r = take_option(c, optarg, a);
+                if (r < 0)
+                        return r;
+        }
 
         if (!a->root == !a->image || argc == optind || !definition_name_is_valid(argv[optind]))
                 return log_error_errno(EINVAL,
