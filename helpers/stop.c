@@ -164,6 +164,14 @@ static void thaw(const Stop *s, pid_t pid) {
                 log_warning_errno(r, "Failed to thaw the container, ignoring: %m");
 }
 
+/* Nor does what somebody on the host has stopped; inside, nobody can. */
+static void wake(const Stop *s) {
+        thaw(s, s->init);
+        if (init_is_stopped(s->init))
+                (void) pidfd_send_signal(
+                        s->init_pidfd, SIGCONT, NULL, 0); /* at worst it is killed */
+}
+
 /* Look for nspawn and the init. Return: a Readiness; -ESRCH if there is nothing to stop any more;
  * other negative errno. */
 static int look(Stop *s) {
@@ -175,7 +183,7 @@ static int look(Stop *s) {
                 if (r <= 0)
                         return r < 0 ? r : NOT_READY;
                 if (!s->starting)
-                        thaw(s, s->init);
+                        wake(s);
         }
 
         r = init_look(s->init, s->main_pid, &init);
@@ -375,7 +383,7 @@ static int halt_starting(const Stop *s, const char *unit, Readiness readiness) {
         /* systemd itself waits for the unit, and knows what to do when it takes too long. */
         if (r == 0)
                 return 0;
-        thaw(s, s->init);
+        wake(s);
         return readiness == ENDS_AT_ONCE ? end_at_once(s) : send_signal(s, s->signal);
 }
 

@@ -20,7 +20,8 @@
 #include "common/base/str.h"
 #include "common/kernel/namespace.h"
 
-#define PROC_FILE_MAX (256U * 1024U)
+/* /proc/PID/status has all groups of a process, which it chooses: 65536, credentials(7), of 11 characters. */
+#define PROC_FILE_MAX (1024U * 1024U)
 #define COMMAND_LINE_MAX (8U * 1024U * 1024U) /* more than the kernel takes, execve(2) */
 
 static int read_proc(pid_t pid, const char *file, char **ret) {
@@ -43,6 +44,13 @@ static const char *status_field(const char *status, const char *name) {
         }
 
         return NULL;
+}
+
+/* The states are in proc(5), /proc/PID/stat. What a debugger holds up is 't', and goes on for that alone. */
+static bool status_is_stopped(const char *status) {
+        const char *state = status_field(status, "State");
+
+        return state && *state == 'T';
 }
 
 static int status_mask(const char *status, const char *name, uint64_t *ret) {
@@ -232,6 +240,12 @@ int init_start_time(pid_t pid, uint64_t *ret) {
 
         r = read_proc(pid, "stat", &text);
         return r < 0 ? r : parse_start_time(text, ret);
+}
+
+bool init_is_stopped(pid_t pid) {
+        _cleanup_free_ char *status = NULL;
+
+        return read_proc(pid, "status", &status) >= 0 && status_is_stopped(status);
 }
 
 /*

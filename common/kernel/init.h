@@ -53,6 +53,9 @@ int init_process_name(pid_t pid, char ret[static PROCESS_NAME_MAX]);
  */
 int init_start_time(pid_t pid, uint64_t *ret);
 
+/** init_is_stopped() - Return: whether a process was stopped by a signal, and takes none but SIGCONT and SIGKILL. */
+bool init_is_stopped(pid_t pid);
+
 /* What is known of a running init. Masks have bit N - 1 for signal N. */
 typedef struct InitState {
         bool executed;    /* it is a program of the container, and no more a part of nspawn */

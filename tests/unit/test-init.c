@@ -7,6 +7,7 @@
 
 #include "tests/unit/test.h"
 
+#include <grp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -145,10 +146,21 @@ static void handler(int signal) {
         (void) signal;
 }
 
+/* As many groups as there may be, with the longest numbers: all are in /proc/PID/status. */
+static void join_groups(void) {
+        static gid_t groups[65536];
+
+        for (size_t i = 0; i < ELEMENTSOF(groups); i++)
+                groups[i] = UINT32_MAX - 1 - (gid_t) i;
+        (void) setgroups(ELEMENTSOF(groups), groups); /* which root may */
+}
+
 /* Be a process of which all is known, say so through @fd, and wait. */
 static _Noreturn void be_looked_at(int fd) {
         sigset_t blocked;
 
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves it behind */
+        join_groups();
         (void) sigemptyset(&blocked);
         (void) sigaddset(&blocked, SIGRTMIN + 3);
         (void) sigprocmask(SIG_SETMASK, &blocked, NULL);
@@ -184,6 +196,10 @@ static void test_look(void **state) {
         assert_true(s.ignored & BIT(SIGHUP));
         assert_string_equal(s.executable, "test-init");
         assert_string_equal(s.name, "a?b?c??,d");
+        assert_false(init_is_stopped(pid));
+        assert_int_equal(kill(pid, SIGSTOP), 0);
+        assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+        assert_true(init_is_stopped(pid));
         assert_int_equal(init_start_time(getpid(), &before), 0);
         assert_int_equal(init_start_time(pid, &after), 0);
         assert_true(before > 0 && after >= before);
@@ -193,6 +209,7 @@ static void test_look(void **state) {
         assert_int_equal(init_look(pid, getpid(), &s), -ESRCH);
         assert_int_equal(init_process_name(pid, name), -ESRCH);
         assert_int_equal(init_start_time(pid, &after), -ESRCH);
+        assert_false(init_is_stopped(pid));
         (void) close(fds[0]);
         (void) close(fds[1]);
 }
