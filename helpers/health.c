@@ -141,7 +141,8 @@ static void end_line(LastLine *l) {
         l->n_current = 0;
 }
 
-/* Return: whether there may be more. */
+/* Never waits: who has one end of a pipe can open the other, in /proc/self/fd, and read what poll(2) has
+ * told us of. Return: whether there may be more. */
 static bool read_output(int fd, LastLine *l) {
         char buffer[4096];
         ssize_t n = read(fd, buffer, sizeof(buffer));
@@ -152,7 +153,7 @@ static bool read_output(int fd, LastLine *l) {
                 else if (l->n_current < sizeof(l->current) - 1)
                         l->current[l->n_current++] = buffer[i];
 
-        return n > 0 || (n < 0 && errno == EINTR);
+        return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
 /* Read what the command prints until it has ended, and wait for that. Return: as inside_wait(). */
@@ -224,6 +225,8 @@ static int check(const Health *h, char **ret_message) {
                 return -errno;
         output = fds[0];
         input = report_fd = fds[1];
+        if (fcntl(output, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
 
         InsideCommand command = { .argv = h->command,
                 .init = init,
@@ -381,7 +384,6 @@ static void tell_waiting(const char *message, const char *before) {
         notify_status(text);
 }
 
-/* Check until the first success, or until too many checks that count have failed. */
 /* Have spawnlet-cleanup say it, too: systemd-nspawn has other news when it ends. */
 static int give_up(const Health *h, const HealthRecord *record) {
         _cleanup_free_ char *text = NULL;
