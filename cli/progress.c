@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "common/base/clock.h"
+#include "common/base/health.h"
 #include "common/base/name.h"
 
 /* Back to the line's begin, and away with what stands there; ECMA-48, EL. */
@@ -139,10 +140,8 @@ static int explain_failure(Bus *b, const char *unit, char **ret) {
         if (bus_status_text(b, unit, &status) < 0 || !*status || is_of_nspawn(status))
                 return str_format(ret, "`journalctl -u %s` shows why.", unit);
 
-        /* Names of the container's processes may be in it. */
-        for (char *p = status; *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        *p = '?';
+        /* systemd-nspawn passes on what the container says of itself. */
+        health_clean_line(status);
         return str_format(ret, "%s; `journalctl -u %s` shows more.", status, unit);
 }
 
