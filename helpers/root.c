@@ -638,6 +638,28 @@ static int check_links(int root, const char *path, char *const *settings) {
         return 0;
 }
 
+/* What leads to a root is trusted: so the one who may change that is told. */
+static int warn_about_path(const Arguments *a) {
+        _cleanup_free_ char *writable = NULL;
+        bool reachable;
+        int r;
+
+        r = root_look_above(a->root, &writable, &reachable);
+        if (r < 0)
+                return log_error_errno(r, "Failed to look at what is above '%s': %m", a->root);
+        if (writable)
+                log_warning("Others than root may write to '%s', and put something else in the "
+                            "place of "
+                            "the root '%s'. Move it to where only root may.",
+                        writable, a->root);
+        if (reachable && !strv_contains(a->settings, "[Exec]PrivateUsersOwnership=chown"))
+                log_warning("The host's users can reach the root '%s': a set-user-ID program of "
+                            "root inside "
+                            "is one of root here, too. Close a directory above it (mode 0700).",
+                        a->root);
+        return 0;
+}
+
 static int prepare(const char *machine, const Arguments *a) {
         const char *path = a->root;
         _cleanup_close_ int root = -EBADF;
@@ -655,6 +677,10 @@ static int prepare(const char *machine, const Arguments *a) {
                         path);
         if (root < 0)
                 return log_error_errno(root, "Failed to make or open the root '%s': %m", path);
+
+        r = warn_about_path(a);
+        if (r < 0)
+                return r;
 
         switch (a->system) {
         case SYSTEM_OF_HOST:

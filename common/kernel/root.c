@@ -30,11 +30,31 @@ static int is_host(int fd) {
         return st.st_dev == host.st_dev && st.st_ino == host.st_ino;
 }
 
+/* What is above is closed: a set-user-ID program that root inside has made is nothing for the host's users. */
+static int make_root(const char *path) {
+        _cleanup_free_ char *above = strdup(path);
+        char *slash;
+        int r;
+
+        if (!above)
+                return -ENOMEM;
+        for (slash = above + strlen(above); slash > above + 1 && slash[-1] == '/'; slash--)
+                slash[-1] = '\0';
+        slash = strrchr(above, '/');
+        if (slash && slash > above) {
+                *slash = '\0';
+                r = mkdir_parents(above, 0700);
+                if (r < 0)
+                        return r;
+        }
+        return mkdir_parents(path, 0755);
+}
+
 int root_open(const char *path) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = mkdir_parents(path, 0755);
+        r = make_root(path);
         if (r < 0)
                 return r;
 
@@ -44,6 +64,54 @@ int root_open(const char *path) {
 
         r = is_host(fd);
         return r < 0 ? r : r > 0 ? -EXDEV : TAKE_FD(fd);
+}
+
+/* Whether somebody else than root may rename in a directory what is root's. */
+static bool is_writable(const struct stat *st) {
+        return st->st_uid != 0 || (st->st_gid != 0 && st->st_mode & S_IWGRP) ||
+                (st->st_mode & S_IWOTH && !(st->st_mode & S_ISVTX));
+}
+
+/* Look at all directories above @path. @writable: set to the first that others may write to, if there is none
+ * yet. Return: whether one is closed to others; negative errno. */
+static int look_above(const char *path, char **writable) {
+        bool closed = false;
+        size_t size = strlen(path);
+
+        while (size > 1 && path[size - 1] == '/')
+                size--;
+        for (size_t i = 0; i < size; i++) {
+                _cleanup_free_ char *directory = NULL;
+                struct stat st;
+
+                if (path[i] != '/')
+                        continue;
+                directory = strndup(path, MAX(i, (size_t) 1));
+                if (!directory)
+                        return -ENOMEM;
+                if (stat(directory, &st) < 0)
+                        return -errno;
+                closed = closed || !(st.st_mode & S_IXOTH);
+                if (!*writable && is_writable(&st))
+                        *writable = TAKE_PTR(directory);
+        }
+        return closed;
+}
+
+int root_look_above(const char *path, char **ret_writable, bool *ret_reachable) {
+        _cleanup_free_ char *real = realpath(path, NULL), *writable = NULL;
+        int r;
+
+        if (!real)
+                return -errno;
+        r = look_above(path, &writable);
+        if (r >= 0)
+                r = look_above(real, &writable);
+        if (r < 0)
+                return r;
+        *ret_writable = TAKE_PTR(writable);
+        *ret_reachable = r == 0;
+        return 0;
 }
 
 /*

@@ -13,7 +13,7 @@
 
 /**
  * root_open() - open a container's root directory
- * @path: the directory; made with what is missing above it if it does not exist
+ * @path: the directory; made if it does not exist, with what is missing above it, which is closed to others
  *
  * Links in @path itself are followed: it is the administrator's.
  *
@@ -21,6 +21,16 @@
  * negative errno.
  */
 int root_open(const char *path);
+
+/**
+ * root_look_above() - what others than root can do by the directories that lead to a root
+ * @ret_writable: one in which they could put something else in its place, owned by the caller; NULL if there
+ *                is none
+ * @ret_reachable: whether they can reach it, and execute what is in it
+ *
+ * Return: 0 or negative errno.
+ */
+int root_look_above(const char *path, char **ret_writable, bool *ret_reachable);
 
 /**
  * root_resolve() - find a place in the root, the container's links followed within the root

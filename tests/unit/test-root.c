@@ -168,6 +168,61 @@ static void test_root_of_the_host(void **state) {
         assert_int_equal(root_open(path), -EXDEV);
 }
 
+static void look_above_is(const char *directory, mode_t mode, bool others_write, bool reachable) {
+        _cleanup_free_ char *writable = NULL;
+        char above[PATH_MAX], path[PATH_MAX];
+        bool found;
+
+        assert_int_equal(chmod(path_in(directory, "above", above), mode), 0);
+        assert_int_equal(
+                root_look_above(path_in(directory, "above/root", path), &writable, &found), 0);
+        assert_int_equal(found, reachable);
+        if (others_write)
+                assert_string_equal(writable, above);
+        else
+                assert_null(writable);
+}
+
+static void test_look_above(void **state) {
+        _cleanup_free_ char *writable = NULL;
+        char path[PATH_MAX], link[PATH_MAX];
+        struct stat st;
+        bool reachable;
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(chmod(*state, 0755), 0);
+        assert_int_equal(close(open_root(path_in(*state, "above/root", path))), 0);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0755);
+        assert_int_equal(stat(path_in(*state, "above", path), &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+
+        look_above_is(*state, 0700, false, false);
+        look_above_is(*state, 0750, false, false);
+        look_above_is(*state, 0755, false, true);
+        look_above_is(*state, 0775, false, true); /* its group is root's */
+        look_above_is(*state, 0777, true, true);
+        look_above_is(*state, 01777, false, true);
+        look_above_is(*state, 0702, true, false);
+        assert_int_equal(chown(path, 0, 4242), 0);
+        look_above_is(*state, 0770, true, false);
+        assert_int_equal(chown(path, 4242, 0), 0);
+        look_above_is(*state, 0700, true, false);
+
+        /* A link that others may change leads to it. */
+        assert_int_equal(chown(path, 0, 0), 0);
+        look_above_is(*state, 0700, false, false);
+        assert_int_equal(mkdir(path_in(*state, "shared", link), 0), 0);
+        assert_int_equal(chmod(link, 0777), 0);
+        assert_int_equal(symlink(path, path_in(*state, "shared/link", link)), 0);
+        assert_int_equal(
+                root_look_above(path_in(*state, "shared/link/root/", link), &writable, &reachable),
+                0);
+        assert_string_equal(writable, path_in(*state, "shared", path));
+        assert_false(reachable);
+}
+
 /* More levels than there may be descriptors, or fit on the stack. */
 static void test_remove_deep(void **state) {
         _cleanup_close_ int root = open_root(*state);
@@ -378,6 +433,8 @@ int main(void) {
                         test_leads_out, directory_setup, directory_teardown),
                 cmocka_unit_test_setup_teardown(
                         test_root_of_the_host, directory_setup, directory_teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_look_above, directory_setup, directory_teardown),
                 cmocka_unit_test_setup_teardown(test_remove_deep, memory_setup, directory_teardown),
                 cmocka_unit_test_setup_teardown(
                         test_remove_mounts, directory_setup, directory_teardown),
