@@ -70,6 +70,15 @@ const Confinement *confinement_find(const char *program, const char *verb) {
         return found;
 }
 
+static bool is_kept(const char *variable) {
+        for (size_t i = 0; i < ELEMENTSOF(kept_variables); i++)
+                if (str_starts_with(variable, kept_variables[i]))
+                        return true;
+        return false;
+}
+
+/* The others are overwritten, too: who enters a container is seen there, with what it was started with as
+ * /proc/PID/environ, until it executes the command. */
 static void clear_environment(void) {
         static char *kept[ELEMENTSOF(kept_variables) + 1];
 
@@ -79,6 +88,9 @@ static void clear_environment(void) {
                                 kept[n++] = *e;
                                 break;
                         }
+        for (char **e = environ; e && *e; e++)
+                if (!is_kept(*e))
+                        explicit_bzero(*e, strlen(*e));
         environ = kept;
 }
 
