@@ -130,3 +130,58 @@ def test_while_it_is_entered_and_changed(host):
         contains_not(what, spied)
     # What `spawnlet run` itself was given, and nothing more.
     equal({fd for fd in re.findall(r"^FD (\d+) ", spied, re.M)} - {"0", "1", "2"}, set())
+
+
+def status(host):
+    return host.unit("container-web")["StatusText"]
+
+
+# What a check may do beside exiting with a status, and what is made of it.
+CHECKS = {
+    "prints without an end": (
+        "print 'x' x 65536 while 1;", "did not end within 0.5 s"),
+    "prints lines without an end": (
+        "print \"line\\n\" x 4096 while 1;", "did not end within 0.5 s: li"),
+    "reads what it has printed": (
+        "if (!fork) { syscall 112; sysopen my $f, '/proc/self/fd/1', O_RDWR | O_NONBLOCK or die; my $x;"
+        " for my $i (1 .. 20000) { syswrite $f, 'x'; for (0 .. $i % 200) { } sysread $f, $x, 10 } sleep 1000 }"
+        " sleep 1000;",
+        "did not end within 0.5 s"),
+    "leaves somebody with its output": (
+        "if (!fork) { syscall 112; sleep 1000 } exit 7;",
+        "exited with 7"),
+    "fills its pipe and waits": (
+        "sysopen my $f, '/proc/self/fd/1', O_RDWR | O_NONBLOCK; 1 while syswrite $f, 'x' x 4096; sleep 1000;",
+        "did not end within 0.5 s"),
+    "speaks to terminals": (
+        r"""print "\e]0;title\a\e[2J\x{9b}31m\x{c2}\x{9b}31m\r\b\x{ff}\n\n"; exit 3;""",
+        "exited with 3: ?]0;title??[2J?31m??31m???"),
+    "freezes what it is in": (
+        "open my $f, '<', '/proc/self/cgroup'; my ($c) = <$f> =~ /0::(.*)/;"
+        " open $f, '>', \"/sys/fs/cgroup$c/cgroup.freeze\" or die; syswrite $f, 1; sleep 1000;",
+        "did not end within 0.5 s"),
+}
+
+
+def test_checks_that_attack(host):
+    """Each is over in time, keeps nothing of the host's busy, and shows nothing that a terminal would obey."""
+    start(host, "HealthCommand=/srv/check\nHealthInterval=100ms\nHealthTimeout=500ms\nHealthRetries=1\n"
+                "HealthStartPeriod=0\n")
+    host.run("systemctl", "stop", "spawnlet-health-web.timer", "spawnlet-health-web.service")
+    for what, (text, expected) in CHECKS.items():
+        script(host, "check", text)
+        began = time.monotonic()
+        assert bounded(host, "systemctl", "start", "spawnlet-health-web"), what
+        assert time.monotonic() - began < 10, what
+        wait_until(f"{what}: {expected}", lambda: contains(expected, status(host)) or True)
+        assert len(status(host)) < 500, what
+        assert not host.ok("pgrep", "-x", "spawnlet-health"), what
+    host.run("journalctl", "--sync")
+    journal = host.run("journalctl", "-a", "-o", "cat", "-u", "container-web").stdout
+    shown = host.run("systemctl", "status", "container-web", "spawnlet-health-web", check=False).stdout
+    for text in journal, shown, host.read("/run/spawnlet/health/web"), host.run("spawnlet", "list").stdout:
+        equal(re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text.replace("\x1b[0m", "")), [])
+    began = time.monotonic()
+    host.run("systemctl", "stop", "container-web")
+    assert time.monotonic() - began < 20, time.monotonic() - began
+    equal(host.unit("container-web")["Result"], "success")
