@@ -23,6 +23,7 @@
 #include "common/base/notify.h"
 #include "common/base/settings.h"
 #include "common/bus/bus.h"
+#include "common/kernel/cgroup.h"
 #include "common/kernel/confine.h"
 #include "common/kernel/copy.h"
 #include "common/kernel/machine.h"
@@ -176,6 +177,19 @@ static int tell_failure(const char *machine) {
         return 0;
 }
 
+/* What was inside may have made more of them than systemd can remove. Those that stay are in nobody's way. */
+static void remove_cgroups(void) {
+        _cleanup_free_ char *unit = NULL, *payload = NULL;
+        int r = cgroup_of_own_unit(&unit);
+
+        if (r >= 0)
+                r = str_join(&payload, unit, "/" CGROUP_PAYLOAD);
+        if (r >= 0)
+                r = cgroup_remove_below(payload);
+        if (r < 0)
+                log_warning_errno(r, "Failed to remove the container's cgroups, ignoring: %m");
+}
+
 /* Everything is tried, whatever fails before. */
 static int clean_up(const char *name) {
         _cleanup_free_ char *machine = NULL;
@@ -213,6 +227,7 @@ static int clean_up(const char *name) {
                         q, "Failed to remove what systemd-nspawn left of '%s': %m", machine);
 
         remove_copies(name, machine);
+        remove_cgroups();
 
         q = machine_unlink(machine);
         if (q < 0)

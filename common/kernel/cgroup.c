@@ -197,6 +197,17 @@ static int add_processes(int directory, CgroupProcesses *p) {
         return n < 0 && errno != ENODEV && errno != EOPNOTSUPP ? -errno : 0;
 }
 
+/* The next cgroup in a directory, or NULL. Its name may begin with a dot. */
+static const struct dirent *next_cgroup(DIR *d) {
+        const struct dirent *entry;
+
+        while ((entry = readdir(d)) &&
+                (entry->d_type != DT_DIR || str_equal(entry->d_name, ".") ||
+                        str_equal(entry->d_name, "..")))
+                ;
+        return entry;
+}
+
 static int add_cgroup(
         int parent, const char *name, unsigned depth, unsigned *n_left, CgroupProcesses *p) {
         _cleanup_closedir_ DIR *d = NULL;
@@ -220,9 +231,7 @@ static int add_cgroup(
         }
 
         /* Those below first: what is found first is named, and the init is the one known anyway. */
-        while ((entry = readdir(d))) {
-                if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-                        continue;
+        while ((entry = next_cgroup(d))) {
                 r = add_cgroup(dirfd(d), entry->d_name, depth - 1, n_left, p);
                 if (r < 0 && r != -ENOENT) /* removed meanwhile */
                         return r;
@@ -242,6 +251,48 @@ int cgroup_processes(const char *path, CgroupProcesses *ret) {
 
         *ret = processes;
         return 0;
+}
+
+/* Go over to a directory next to where @d is. */
+static int change_to(DIR **d, const char *name) {
+        int fd = openat(dirfd(*d), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *next = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!next)
+                return -errno;
+        (void) closedir(*d);
+        *d = next;
+        return 0;
+}
+
+int cgroup_remove_below(const char *path) {
+        _cleanup_closedir_ DIR *d = opendir(path);
+        unsigned depth = 0;
+        struct stat st = {}; /* of the one that was emptied last */
+
+        if (!d)
+                return errno == ENOENT ? 0 : -errno;
+
+        for (;;) {
+                const struct dirent *entry = next_cgroup(d);
+                int r;
+
+                if (!entry && depth == 0)
+                        return 0;
+                if (entry && unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR) == 0)
+                        continue;
+                if (entry && errno == ENOENT)
+                        continue;
+                /* Some are below it; or it has processes. */
+                if (entry && ((errno != EBUSY && errno != ENOTEMPTY) || entry->d_ino == st.st_ino))
+                        return -errno;
+                if (!entry && fstat(dirfd(d), &st) < 0)
+                        return -errno;
+                r = change_to(&d, entry ? entry->d_name : "..");
+                if (r < 0)
+                        return r;
+                depth = entry ? depth + 1 : depth - 1;
+        }
 }
 
 static int thaw(const char *path) {

@@ -78,6 +78,16 @@ typedef struct CgroupProcesses {
 int cgroup_processes(const char *path, CgroupProcesses *ret);
 
 /**
+ * cgroup_remove_below() - remove all cgroups below one
+ *
+ * However many there are, and however deep below each other: that is for what was inside to choose. systemd
+ * gives up on some 64 levels.
+ *
+ * Return: 0 also if @path is not there; -EBUSY if there are processes; other negative errno.
+ */
+int cgroup_remove_below(const char *path);
+
+/**
  * cgroup_thaw() - thaw the cgroup of a process, and all above it up to one
  * @path: the last one that is thawed
  *

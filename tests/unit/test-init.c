@@ -350,6 +350,31 @@ static void test_depth_has_a_limit(void **state) {
         assert_int_equal(p.n, 16);
 }
 
+static void test_remove_cgroups(void **state) {
+        char path[PATH_MAX];
+        int fd = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        assert_true(fd >= 0);
+        for (unsigned i = 0; i < 300; i++) {
+                assert_int_equal(mkdirat(fd, "deep", 0755), 0);
+                assert_int_equal(mkdirat(fd, ".beside", 0755), 0);
+                int next = openat(fd, "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                assert_true(next >= 0);
+                (void) close(fd);
+                fd = next;
+        }
+        (void) close(fd);
+        assert_int_equal(cgroup_remove_below(*state), 0);
+        assert_int_equal(rmdir(*state), 0);
+        assert_int_equal(cgroup_remove_below(*state), 0);
+
+        /* What cannot be removed ends it. */
+        assert_int_equal(mkdir(*state, 0755), 0);
+        write_text(*state, "a/b/busy/file", "");
+        assert_int_equal(cgroup_remove_below(*state), -ENOTEMPTY);
+        assert_int_equal(access(path_in(*state, "a/b/busy/file", path), F_OK), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_known_inits),
@@ -366,6 +391,8 @@ int main(void) {
                         test_cgroups_have_a_limit, directory_setup, directory_teardown),
                 cmocka_unit_test_setup_teardown(
                         test_depth_has_a_limit, directory_setup, directory_teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_remove_cgroups, directory_setup, directory_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
