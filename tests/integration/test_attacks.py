@@ -185,3 +185,184 @@ def test_checks_that_attack(host):
     host.run("systemctl", "stop", "container-web")
     assert time.monotonic() - began < 20, time.monotonic() - began
     equal(host.unit("container-web")["Result"], "success")
+
+
+# An init that is many things at once, until it is told to stop; then it takes a second, for its status to be seen.
+# 157 is prctl, 15 is PR_SET_NAME.
+INIT = r"""
+my @names = (")\nS 1 (", "\e]0;x\a(sd-pam)", "systemd", "a) R 0 0\n");
+$) = "0 " . join " ", 1_000_000_000 .. 1_000_065_530;
+my $told = 0; $SIG{TERM} = sub { $told = 1 }; $SIG{PWR} = 'IGNORE';
+my $base = "/sys/fs/cgroup/many"; mkdir $base or die;
+for my $i (1 .. 50) { mkdir "$base/$i"; mkdir "$base/$i/$_" for 1 .. 99 }
+my $deep = $base; for (1 .. 100) { $deep .= "/d"; mkdir $deep or last }
+for my $c ("$base/7/7", $deep) {
+    if (!fork) { open my $f, ">", "$c/cgroup.procs"; syswrite $f, "0"; close $f;
+        my $n = $names[0]; syscall 157, 15, $n; sleep 1000 } }
+open my $up, ">", "/srv/started";
+for (my $i = 0; !$told; $i++) { my $n = $names[$i % 4]; syscall 157, 15, $n; select undef, undef, undef, 0.001 }
+$SIG{TERM} = 'IGNORE'; sleep 1; select undef, undef, undef, 0.5; open $up, ">", "/srv/told"; exit 0;
+"""
+
+# Has a child that holds it up with ptrace(2): 0x4206 is PTRACE_SEIZE, 0x4207 is PTRACE_INTERRUPT.
+HELD_UP = r"""
+$SIG{TERM} = sub { exit 0 }; pipe my $r, my $w;
+if (!fork) { syscall 101, 0x4206, 1, 0, 0; syscall 101, 0x4207, 1, 0, 0; open my $up, ">", "/srv/started"; sleep 1000 }
+sleep 1 while 1;
+"""
+
+
+def made_up(host, init):
+    script(host, "init", init)
+    host.remove(f"{ROOT}/srv/started")
+    host.define("web", "[Container]\nSystem=host\nInit=/srv/init\nAutoStart=no\n[Exec]\nNotifyReady=no\n"
+                       "PrivateUsers=no\n[Service]\nTimeoutStopSec=6\nRestart=no\n")
+    host.run("systemctl", "start", "container-web")
+    wait_until("the init runs", lambda: host.exists(f"{ROOT}/srv/started"), timeout=30)
+
+
+def stop(host, seconds):
+    """Stop it, in this time at most. Returns what was seen in its status."""
+    seen = set()
+    began = time.monotonic()
+    host.run("systemctl", "stop", "--no-block", "container-web")
+
+    def stopped():
+        seen.add(status(host))
+        return host.state("container-web") in ("inactive", "failed")
+
+    wait_until("it is stopped", stopped, timeout=30)
+    assert time.monotonic() - began < seconds, time.monotonic() - began
+    return seen
+
+
+def test_inits_that_attack(host):
+    """Names, groups and cgroups that are hard to read; one that is stopped by the host, and one that is held up."""
+    before = host.footprint()
+    made_up(host, INIT)
+    init = host.out("pgrep", "-P", host.unit("container-web")["MainPID"])
+    for _ in range(5):
+        equal(inside(host, "echo", "hello"), "hello")
+    seen = stop(host, 6)
+    equal(host.unit("container-web")["Result"], "success")
+    assert host.exists(f"{ROOT}/srv/told")
+    equal([s for s in seen if re.search("[\x00-\x1f\x7f]", s)], [])
+    assert any(s.startswith("Stopping: ") and "processes left" in s for s in seen), seen
+    assert not host.exists(f"/proc/{init}")
+
+    made_up(host, "$SIG{TERM} = sub { exit 0 }; open my $up, '>', '/srv/started'; sleep 1 while 1;\n")
+    host.run("kill", "-STOP", host.out("pgrep", "-P", host.unit("container-web")["MainPID"]))
+    stop(host, 4)
+    equal(host.unit("container-web")["Result"], "success")
+
+    # The signal waits for the debugger, and the container for its timeout.
+    made_up(host, HELD_UP)
+    stop(host, 7)
+    host.run("systemctl", "reset-failed", "container-web", check=False)
+    wait_until("nothing is left", lambda: equal(host.footprint(), before) or True, timeout=20)
+
+
+# What a copy of a root may have in it when it is to be removed.
+LITTER = r"""
+chdir "/srv"; mkdir "many"; for (1 .. 5000) { open my $f, ">", "many/$_\n\e[2J" }
+mkdir "-rf"; symlink "/srv/victim", "link"; symlink "/", "-rf/\xff\n"; system "mkfifo", "fifo";
+mkdir "closed"; open my $g, ">", "closed/f"; chmod 0, "closed";
+for (1 .. 3000) { mkdir "deep"; chdir "deep" }
+open my $up, ">", "/srv/litter.up";
+"""
+
+# FS_IOC_SETFLAGS with FS_IMMUTABLE_FL, or without.
+IMMUTABLE = r"""
+open my $f, "<", $ARGV[0] or die; my $flags = pack "L", $ARGV[1]; ioctl $f, 0x40086602, $flags or exit 1;
+"""
+
+
+def copies(host):
+    return host.out("find", "/var/lib/machines", "-maxdepth", "1", "-name", ".#*web*").splitlines()
+
+
+def test_copies_that_are_hard_to_remove(host):
+    host.write("/srv/victim/file", "of the host\n")
+    script(host, "litter", LITTER)
+    script(host, "immutable", IMMUTABLE)
+    host.define("web", "[Container]\nSystem=host\nAutoStart=no\n[Exec]\nPrivateUsers=no\nEphemeral=yes\n"
+                       "[Service]\nRestart=no\n")
+
+    def crash():
+        host.run("kill", "-KILL", host.unit("container-web")["MainPID"])
+        wait_until("it has ended", lambda: host.state("container-web") == "failed", timeout=60)
+
+    host.run("systemctl", "start", "container-web")
+    inside(host, "/srv/litter")
+    crash()
+    equal(copies(host), [])
+
+    # Without private users it can make a file that even root cannot remove. It stays, with a warning, and is in
+    # nobody's way.
+    host.run("systemctl", "start", "container-web")
+    inside(host, "/bin/sh", "-c", "mkdir -p /srv/a/b; echo >/srv/a/b/file")
+    if host.ok("spawnlet", "run", "web", "/srv/immutable", "/srv/a/b/file", "16"):
+        crash()
+        says(host, "Failed to remove an ephemeral copy", "journalctl", "-u", "container-web")
+        left = host.out("find", *copies(host), "-name", "file")
+        host.run("systemctl", "start", "container-web")
+        equal(host.state("container-web"), "active")
+        host.run("perl", f"{ROOT}/srv/immutable", left, "0")
+        crash()
+        equal(copies(host), [])
+    equal(host.read("/srv/victim/file"), "of the host\n")
+
+
+# setpriv itself has still capabilities, and goes where the user cannot.
+USER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", 'exec "$0"')
+
+# What of the host is mounted inside, and what is to be tried with it: to have it writable, also in a namespace of
+# one's own, to see what is below, to write.
+REMOUNTS = """
+for m in /run/host/spawnlet/hosts /etc/resolv.conf /srv/data; do
+    mount -o remount,bind,rw $m && echo "remounted $m"
+    unshare -m mount -o remount,bind,rw $m && echo "remounted $m in a namespace"
+    unshare -Urm mount -o remount,bind,rw $m && echo "remounted $m with other users"
+    umount $m && echo "unmounted $m"
+    mount --move $m /mnt && echo "moved $m"
+    if [ -d $m ]; then touch $m/new && echo "wrote $m"; else echo x >>$m && echo "wrote $m"; fi
+done 2>/dev/null
+true
+"""
+
+
+def test_users_and_what_is_the_hosts(host):
+    """With private users, nothing that is mounted read-only becomes writable. On disk, root's files are root's:
+    nobody on the host may come near them."""
+    host.copied_root(ROOT)
+    host.run("chmod", "700", "/var/lib/machines")  # as systemd's tmpfiles.d makes it
+    # A file system whose owners can be mapped, as the host's overlay cannot.
+    host.run("mount", "-t", "tmpfs", "-o", "mode=755", "srv", "/srv")
+    host.write("/srv/data/file", "data\n")
+    host.define("web", "[Container]\nAutoStart=no\n[Exec]\nPrivateUsers=pick\n[Files]\nBindReadOnly=/srv/data\n"
+                       "[Network]\nHostAddress=10.90.0.1\nLocalAddress=10.90.0.2\nDNS=10.90.0.1\n")
+    host.run("systemctl", "start", "container-web")
+    before = host.out("sh", "-c", "cat /run/spawnlet/hosts/* /run/spawnlet/resolv/*; ls -R /run/spawnlet /srv/data")
+    equal(inside(host, "/bin/sh", "-c", REMOUNTS), "")
+    equal(host.out("sh", "-c", "cat /run/spawnlet/hosts/* /run/spawnlet/resolv/*; ls -R /run/spawnlet /srv/data"), before)
+    inside(host, "/bin/sh", "-c", "cp /bin/true /srv/true; chmod 4755 /srv/true")
+    equal(host.out("stat", "-c", "%u %a", f"{ROOT}/srv/true"), "0 4755")
+    assert not host.ok(*USER, f"{ROOT}/srv/true")
+    host.run("systemctl", "stop", "container-web")
+
+    # Elsewhere: what is made above it is closed, and what is open there is told.
+    host.run("sh", "-ec", "mkdir /srv/open; chmod 755 /srv/open; mkdir /srv/theirs; chown 65534 /srv/theirs")
+    reach, theirs = "The host's users can reach the root", "Others than root may write to '/srv/theirs'"
+    for above, reachable, told in ("made", False, ""), ("open", True, reach), ("theirs", True, theirs):
+        path = f"/srv/{above}/{above}"
+        host.define(above, f"[Container]\nSystem=host\nRoot={path}\nAutoStart=no\n[Exec]\nPrivateUsers=no\n")
+        host.run("systemctl", "start", f"container-{above}")
+        host.out("spawnlet", "run", above, "/bin/sh", "-c", "cp /bin/true /srv/true || mkdir /srv; cp /bin/true /srv;"
+                                                           " chmod 4755 /srv/true")
+        equal(host.ok(*USER, f"{path}/srv/true"), reachable)
+        journal = ("journalctl", "-o", "cat", "-u", f"container-{above}")
+        says(host, told or "Started", *(journal if told else ("journalctl", "-u", f"container-{above}")))
+        for text in reach, theirs:
+            if text != told and not (told == theirs and text == reach):
+                contains_not(text, host.out(*journal))
+        host.run("systemctl", "stop", f"container-{above}")
