@@ -132,6 +132,60 @@ def test_while_it_is_entered_and_changed(host):
     equal({fd for fd in re.findall(r"^FD (\d+) ", spied, re.M)} - {"0", "1", "2"}, set())
 
 
+# Tells what it was given.
+RECORDS = r"""
+open my $out, ">>", "/srv/got"; print $out "CALLED @ARGV\n";
+print $out "ENV $_\n" for sort keys %ENV;
+opendir my $d, "/proc/self/fd";
+for my $fd (grep /^\d+$/, readdir $d) {
+    my $to = readlink "/proc/self/fd/$fd"; print $out "FD $fd $to\n" if $to !~ m,^/srv/got|/proc/\d+/fd$, }
+"""
+
+
+def test_what_commands_get(host):
+    """Neither descriptors nor variables of the host's, also where its caller has closed descriptors; and nothing
+    of the container's is loaded into who waits for them."""
+    start(host)
+    script(host, "records", RECORDS)
+    inside(host, "mount", "--bind", "/srv/records", "/usr/bin/systemctl")
+    # What programs read that are started inside.
+    host.run("sh", "-ec", f"cd {ROOT}/etc; for f in ld.so.preload nsswitch.conf locale.alias; do rm -f $f; mkfifo $f; done")
+    pid = host.unit("container-web")["MainPID"]
+
+    def got():
+        text = host.read(f"{ROOT}/srv/got")
+        host.remove(f"{ROOT}/srv/got")
+        return text
+
+    # Whoever is dynamically linked waits at /etc/ld.so.preload, the helper does not.
+    host.run("systemd-run", "--quiet", "--unit=waits", "spawnlet", "run", "web", "/srv/records")
+    pids = wait_until("a helper waits inside", lambda: [p for p in [host.out(
+        "pgrep", "-f", "spawnlet-enter", check=False).split()] if len(p) == 2])[0]
+    maps = [{" ".join(line.split()[3:]) for line in host.read(f"/proc/{p}/maps").splitlines()} for p in pids]
+    equal(maps[0], maps[1])
+    assert any("libc.so" in line for line in maps[0]), maps
+    host.run("systemctl", "stop", "waits")
+    wait_until("it is gone", lambda: not host.ok("pgrep", "-f", "spawnlet-enter"))
+    host.remove(f"{ROOT}/etc/ld.so.preload")
+    host.run("rm", "-f", f"{ROOT}/srv/got")
+
+    known = {"HOME", "LOGNAME", "PATH", "TERM", "USER", "container"}
+    for name, command in {
+            "reload": (f"{HELPERS}/spawnlet-reload", "--system=host", "web", pid, "[Container]Services=x.service"),
+            "run": ("spawnlet", "run", "web", "/srv/records"),
+            "closed": ("sh", "-c", "exec spawnlet run web /srv/records <&- >&- 2>&-"),
+            "no input": ("sh", "-c", "exec spawnlet run web /srv/records <&-"),
+            "helper": ("sh", "-c", f"exec {HELPERS}/spawnlet-enter {pid} /srv/records <&- >&- 2>&-"),
+    }.items():
+        assert bounded(host, *command, env={"TOKEN": SECRET, "LD_DEBUG": "none"}), name
+        text = got()
+        contains("CALLED ", text)
+        equal(set(re.findall(r"^ENV (.*)$", text, re.M)) - known, set(), name)
+        for fd, to in re.findall(r"^FD (\d+) (.*)$", text, re.M):
+            # What was closed the script's own files take the place of.
+            assert int(fd) <= 2 and re.match(r"/dev/null$|pipe:|/srv/|/usr/lib/.*perl", to), (name, fd, to)
+
+
 def status(host):
     return host.unit("container-web")["StatusText"]
 
