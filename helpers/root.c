@@ -27,8 +27,10 @@
 #include "common/base/notify.h"
 #include "common/base/resolv.h"
 #include "common/base/settings.h"
+#include "common/kernel/cgroup.h"
 #include "common/kernel/confine.h"
 #include "common/kernel/idmap.h"
+#include "common/kernel/lowports.h"
 #include "common/kernel/machine.h"
 #include "common/kernel/root.h"
 
@@ -131,6 +133,7 @@ typedef struct Arguments {
         char **servers, **domains;  /* of resolv.conf */
         const char *resolv_source;  /* or the file that it is made of */
         bool maps_binds, maps_root; /* whose owners nspawn will map */
+        bool low_ports;             /* which the container has no right to */
         char **credentials;         /* files that the generator wrote */
         const char *instance;       /* what "%i" in them stands for */
 } Arguments;
@@ -870,6 +873,8 @@ static void help(void) {
                "     --idmap=WHAT     Find out if owners can be mapped: of bind mounts (binds), or "
                "of\n"
                "                      the root, too (root)\n"
+               "     --low-ports      Let the processes in the unit's cgroup bind ports below "
+               "1024\n"
                "     --credential=FILE\n"
                "                      Pass on a credential of the definition, may be repeated\n"
                "     --instance=NAME  What %%i in it stands for\n\n"
@@ -945,6 +950,7 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
                 { "search", required_argument, NULL, 'S' },
                 { "resolv-conf", required_argument, NULL, 'R' },
                 { "idmap", required_argument, NULL, 'M' },
+                { "low-ports", no_argument, NULL, 'L' },
                 { "credential", required_argument, NULL, 'C' },
                 { "instance", required_argument, NULL, 'I' },
                 {},
@@ -957,6 +963,10 @@ static int parse_argv(int argc, char *argv[], Arguments *a) {
                 }
                 if (c == 'i') {
                         a->image = true;
+                        continue;
+                }
+                if (c == 'L') {
+                        a->low_ports = true;
                         continue;
                 }
                 r = take_option(c, optarg, a);
@@ -992,6 +1002,18 @@ static int check_idmap(const Arguments *a) {
         else if (r < 0)
                 (void) log_error_errno(r, "Failed to find out if owners can be mapped: %m");
         return r;
+}
+
+/* A container that needs none of these ports is not to be kept from starting: a failure is a warning. */
+static void allow_low_ports(void) {
+        _cleanup_free_ char *cgroup = NULL, *error = NULL;
+        int r = cgroup_of_own_unit(&cgroup);
+
+        if (r >= 0)
+                r = lowports_allow(cgroup, &error);
+        if (r < 0)
+                log_warning_errno(r, "The container cannot use ports below 1024: %s: %m",
+                        error ? error : "failed to find the unit's cgroup");
 }
 
 static int install_credentials(const Arguments *a, const char *machine) {
@@ -1044,6 +1066,25 @@ static int run(const Arguments *a) {
         return log_error_errno(errno, "Failed to execute '%s': %m", a->command[0]);
 }
 
+/* Do what takes more capabilities than all the rest, and give them up one after the other. */
+static int run_confined(const Arguments *a) {
+        int r = 0;
+
+        if (a->maps_binds) {
+                r = confine("spawnlet-root", "idmap");
+                if (r >= 0 && check_idmap(a) < 0)
+                        return -ECANCELED; /* logged */
+        }
+        if (r >= 0 && a->low_ports) {
+                r = confine("spawnlet-root", "ports");
+                if (r >= 0)
+                        allow_low_ports();
+        }
+        if (r >= 0)
+                r = confine("spawnlet-root", a->command ? "network" : NULL);
+        return r < 0 ? log_error_errno(r, "Failed to give up capabilities: %m") : run(a);
+}
+
 int main(int argc, char *argv[]) {
         _cleanup_(arguments_done) Arguments arguments = { .system = SYSTEM_IN_ROOT };
         int r;
@@ -1056,16 +1097,6 @@ int main(int argc, char *argv[]) {
         r = parse_argv(argc, argv, &arguments);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        if (arguments.maps_binds) {
-                r = confine("spawnlet-root", "idmap");
-                if (r >= 0 && check_idmap(&arguments) < 0)
-                        return EXIT_FAILURE;
-        }
-        if (r >= 0)
-                r = confine("spawnlet-root", arguments.command ? "network" : NULL);
-        if (r < 0)
-                (void) log_error_errno(r, "Failed to give up capabilities: %m");
-        else
-                r = run(&arguments);
+        r = run_confined(&arguments);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -368,6 +368,21 @@ static bool notifies_ready(const Definition *d) {
                                    : definition_boolean(d, KEY_NOTIFY_READY, definition_boots(d));
 }
 
+/* Whether a capability is taken away: by name or with all. */
+static bool drops_capability(const Definition *d, const char *name) {
+        for (const Setting *s = NULL; (s = definition_next(d, KEY_DROP_CAPABILITY, s));)
+                if (strcmp(s->value, "all") == 0 || strcasecmp(s->value, name) == 0)
+                        return true;
+        return false;
+}
+
+/* Whether root inside has no right to ports below 1024, and nobody wants it not to: the users are the
+ * container's, and the network is not. */
+static bool lacks_low_ports(const Definition *d) {
+        return definition_has_private_users(d) && definition_network(d) != NETWORK_OWN &&
+                !drops_capability(d, "CAP_NET_BIND_SERVICE");
+}
+
 /* @verb: up, reload */
 static void append_network(Str *s, const Definition *d, const char *verb) {
         str_append_all(s, LIBEXEC_DIR "/spawnlet-network ", verb, " ", d->machine);
@@ -403,6 +418,8 @@ static void append_prepare(Str *s, const Definition *d, const char *root, Str *r
         }
         if (definition_shifts_users(d))
                 str_append(s, definition_maps_root(d) ? " --idmap=root" : " --idmap=binds");
+        if (lacks_low_ports(d))
+                str_append(s, " --low-ports");
         append_options(s, d, KEY_DNS, "--dns=");
         append_options(s, d, KEY_SEARCH, "--search=");
         if (host_resolv_conf(d))

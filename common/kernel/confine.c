@@ -30,8 +30,10 @@ const Confinement confinements[] = {
         /* What it executes gets no more than it has itself: spawnlet-network, which limits the bounding set
          * further (SETPCAP). */
         { "spawnlet-root", "network", OTHERS_FILES | NETWORK | CAP(SETPCAP) },
+        /* A BPF program is loaded, and attached to the unit's cgroup: NET_ADMIN and SYS_ADMIN. */
+        { "spawnlet-root", "ports", OTHERS_FILES | NETWORK | CAP(SETPCAP) },
         /* A user namespace is made, and clones of mounts, to find out what can be mapped. Then it is one
-         * of the two above. */
+         * of those above. */
         { "spawnlet-root", "idmap",
                 OTHERS_FILES | NETWORK | CAP(SETUID) | CAP(SETGID) | CAP(SETPCAP) },
         { "spawnlet-network", NULL, NETWORK },

@@ -89,13 +89,15 @@ class Host:
     # All deadlines are as many times longer: see Vm.
     patience = 1
 
-    def __init__(self, release, stage=None, source=None, workdir=None, name=None):
+    def __init__(self, release, stage=None, source=None, workdir=None, name=None, options=()):
         """A host of this Debian release, not booted yet. stage: what is installed on it.
-        source: the source tree, for the script that enables the name service."""
+        source: the source tree, for the script that enables the name service. options: more of
+        systemd-nspawn(1), by which it is booted."""
         self.release, self.stage, self.source = release, stage, source
         self.name = name or f"host{next(_numbers)}"
         self.dir = Path(workdir or sandbox.WORK) / self.name
         self.console = self.dir / "console.log"
+        self.options = options
         self.cgroup = sandbox.cgroup_root() / self.name
         self.machine_id = uuid.uuid4().hex
         self.root = self.leader = self._process = self._pidfd = self._scope = None
@@ -111,9 +113,9 @@ class Host:
     def __exit__(self, *_):
         self.close()
 
-    def another(self):
-        """A second host like this one."""
-        return Host(self.release, self.stage, self.source)
+    def another(self, *options):
+        """A second host like this one, which is booted with more options."""
+        return Host(self.release, self.stage, self.source, options=options)
 
     def join(self, other):
         """Put this host and another one on an Ethernet segment of their own. Each has the
@@ -186,6 +188,7 @@ class Host:
                     # The many mounts of a boot run into systemd's rate limit for mount events,
                     # which costs a second.
                     "--setenv=SYSTEMD_DEFAULT_MOUNT_RATE_LIMIT_BURST=1000",
+                    *self.options,
                     # It cannot load any in a container: the only unit to fail.
                     "systemd.mask=systemd-modules-load.service",
                 ),
