@@ -783,10 +783,28 @@ static int check_ambient(const Definition *d, Diags *diags) {
         return 0;
 }
 
+/* Below, the host's own users are, and those that systemd gives out; systemd.io/UIDS-GIDS. */
+#define RANGE_FIRST_USUAL 65536
+
+/* A range of the definition's own; not from 0 on, which is meant to be the host's. */
+static bool has_range(const Setting *users, UserRange *ret) {
+        return users && user_range_parse(users->value, ret) >= 0 && ret->first > 0;
+}
+
+static int check_range(const Setting *users, Diags *diags) {
+        UserRange range;
+
+        if (!has_range(users, &range) || range.first >= RANGE_FIRST_USUAL)
+                return 0;
+        return warn(diags, users, "use PrivateUsers=pick, or a range from 65536 on",
+                "users of the host may be among them");
+}
+
 static int check_users(const Definition *d, Diags *diags) {
         const Setting *users = definition_find(d, KEY_PRIVATE_USERS),
                       *image = definition_find(d, KEY_IMAGE);
         bool managed = users && strcmp(users->value, "managed") == 0;
+        int r;
 
         if (!definition_has_private_users(d))
                 return check_needs_users(d, diags);
@@ -801,7 +819,8 @@ static int check_users(const Definition *d, Diags *diags) {
         if (image && definition_network(d) == NETWORK_JOIN)
                 return complain(diags, image, "use Root=, or PrivateUsers=no",
                         "an image contradicts private users in a network namespace that is joined");
-        return definition_network(d) == NETWORK_OWN ? 0 : check_ambient(d, diags);
+        r = check_range(users, diags);
+        return r < 0 || definition_network(d) == NETWORK_OWN ? r : check_ambient(d, diags);
 }
 
 int check_definition(const Definition *d, Diags *diags) {
@@ -838,8 +857,10 @@ typedef enum ClaimKind {
         CLAIM_INTERFACE, /* an interface that moves into the container */
         CLAIM_ADDRESS,
         CLAIM_MAC,
+        /* From here on ranges of numbers, which meet where they overlap. */
         CLAIM_PORT_TCP,
         CLAIM_PORT_UDP,
+        CLAIM_USERS,
 } ClaimKind;
 
 struct Claim {
@@ -856,7 +877,7 @@ struct Claim {
         bool said;            /* a finding about it is there: one is enough */
         bool on_host;         /* a HostAddress=: others may have it, too */
         NetworkKind network;  /* of a machine */
-        unsigned first, last; /* of ports */
+        unsigned first, last; /* of a range of ports or users */
 };
 
 void claims_done(Claims *c) {
@@ -900,7 +921,7 @@ static int add_claim(
                 return -ENOMEM;
 
         new.what = p;
-        /* Ports meet by their numbers, whatever their addresses. */
+        /* Ranges meet by their numbers, ports whatever their addresses. */
         new.order = (uint64_t) new.kind << 56 |
                 (new.kind >= CLAIM_PORT_TCP ? new.first : hash64(0, what, strlen(what)) >> 8);
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
@@ -976,10 +997,18 @@ static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
         Claim new = { .segment = segment_of(d, s) };
         char text[INET6_ADDRSTRLEN];
         const char *error;
+        UserRange range;
         Address a;
         Port port;
 
         switch (s->key->type) {
+        case TYPE_PRIVATE_USERS:
+                if (!has_range(s, &range))
+                        return 0;
+                new.kind = CLAIM_USERS;
+                new.first = range.first;
+                new.last = range.last;
+                return add_claim(c, new, d, "", s);
         case TYPE_ADDRESS:
                 if (address_parse(s->value, &a, NULL) < 0)
                         return 0; /* was checked when it was read */
@@ -1071,6 +1100,7 @@ static bool meet(const Claim *a, const Claim *b) {
                 return strcmp(a->segment, b->segment) != 0;
         case CLAIM_PORT_TCP:
         case CLAIM_PORT_UDP:
+        case CLAIM_USERS: /* without an address */
                 return a->first <= b->last && b->first <= a->last &&
                         hosts_overlap(a->what, b->what);
         default:
@@ -1107,6 +1137,11 @@ static int report(const Claim *here, const Claim *there, Diags *diags) {
                         "all members of a zone that have a HostAddress= have the same",
                         "other addresses of the host in this zone than '%s' has in %s%s",
                         there->definition, there->file, line);
+        if (here->kind == CLAIM_USERS)
+                return diags_add(diags, error ? SEVERITY_ERROR : SEVERITY_WARNING, &place,
+                        "use PrivateUsers=pick, or ranges that do not overlap",
+                        "users of '%s' in %s%s are among them", there->definition, there->file,
+                        line);
         return diags_add(diags, error ? SEVERITY_ERROR : SEVERITY_WARNING, &place,
                 error ? NULL : "they cannot run at the same time",
                 "the same %s as that of '%s' in %s%s", things[here->kind], there->definition,

@@ -29,7 +29,7 @@ void claims_done(Claims *c);
 #define _cleanup_claims_ _cleanup_(claims_done)
 
 /**
- * claims_add() - add what @d claims: its machine, addresses, ports and Ethernet addresses
+ * claims_add() - add what @d claims: its machine, addresses, ports, Ethernet addresses and users
  *
  * @d is not kept. Templates claim nothing: their instances do.
  *

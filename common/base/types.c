@@ -152,21 +152,31 @@ static const char *check_user(const char *s) {
         return NULL;
 }
 
-static const char *check_private_users(const char *s) {
+int user_range_parse(const char *s, UserRange *ret) {
         const char *colon = strchr(s, ':');
         size_t size = colon ? (size_t) (colon - s) : strlen(s);
-        char base[16];
-        uint64_t n;
+        uint64_t first, count = UINT16_MAX + 1;
+        char number[16];
 
-        if (parse_boolean(s) >= 0 || is_word_of("pick identity managed", s, strlen(s)))
+        (void) snprintf(number, sizeof(number), "%.*s", (int) MIN(size, sizeof(number) - 1), s);
+        if (parse_boolean(s) >= 0 || size >= sizeof(number) ||
+                parse_unsigned(number, 0, UINT32_MAX - 1, &first) < 0 ||
+                (colon && parse_unsigned(colon + 1, 1, UINT32_MAX, &count) < 0) ||
+                first == UINT16_MAX || first + count > UINT32_MAX)
+                return -EINVAL;
+
+        *ret = (UserRange){ (uint32_t) first, (uint32_t) (first + count - 1) };
+        return 0;
+}
+
+static const char *check_private_users(const char *s) {
+        UserRange range;
+
+        if (parse_boolean(s) >= 0 || is_word_of("pick identity managed", s, strlen(s)) ||
+                user_range_parse(s, &range) >= 0)
                 return NULL;
-
-        (void) snprintf(base, sizeof(base), "%.*s", (int) MIN(size, sizeof(base) - 1), s);
-        if (size >= sizeof(base) || parse_unsigned(base, 0, UINT32_MAX - 1, &n) < 0 ||
-                (colon && parse_unsigned(colon + 1, 1, UINT32_MAX, &n) < 0))
-                return "not one of no, yes, pick, identity, managed, or a first user ID with "
-                       "':' and their number";
-        return NULL;
+        return "not one of no, yes, pick, identity, managed, or a first user ID with ':' and their "
+               "number";
 }
 
 static const char *check_user_shell(const char *s) {

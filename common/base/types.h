@@ -93,3 +93,19 @@ typedef struct Port {
  * Return: 0 or -EINVAL.
  */
 int port_parse(const char *s, Port *ret, const char **reterr);
+
+/* Users of the host's that PrivateUsers= gives to a container. */
+typedef struct UserRange {
+        uint32_t first, last;
+} UserRange;
+
+/**
+ * user_range_parse() - FIRST[:COUNT], of 65536 users without COUNT
+ *
+ * The rules are those of systemd-nspawn, userns_shift_range_valid(): neither -1 nor 65535, which is the -1 of
+ * 16 bits, is a first user, and the last user is not -1.
+ *
+ * Return: 0, also for FIRST 0, which is the host's root; -EINVAL for all else, such as "pick", and the
+ * numbers 0 and 1 alone, which are booleans.
+ */
+int user_range_parse(const char *s, UserRange *ret);

@@ -150,6 +150,38 @@ static void test_severity(void **state) {
                 "that of 'a' in test.container:4 (they cannot run at the same time)\n");
 }
 
+static void test_users(void **state) {
+        static const char *const one = "[Exec]\nPrivateUsers=1000000\n",
+                                 *const next = "[Exec]\nPrivateUsers=1065536:1\n",
+                                 *const last = "[Exec]\nPrivateUsers=1065535:1\n",
+                                 *const hand = "[Container]\nAutoStart=no\n"
+                                               "[Exec]\nPrivateUsers=999999:2\n";
+
+        (void) state;
+
+        assert_claims(PAIR(one, next), "");
+        assert_claims(PAIR(one, last),
+                "test.container:2: [Exec] PrivateUsers=1065535:1: users of 'a' in test.container:2 "
+                "are among them (use PrivateUsers=pick, or ranges that do not overlap)\n");
+        assert_claims(PAIR(one, one),
+                "test.container:2: [Exec] PrivateUsers=1000000: users of 'a' in test.container:2 "
+                "are among them (use PrivateUsers=pick, or ranges that do not overlap)\n");
+        assert_claims(PAIR(hand, one),
+                "warning: test.container:2: [Exec] PrivateUsers=1000000: users of 'a' in "
+                "test.container:4 are among them (use PrivateUsers=pick, or ranges that do not "
+                "overlap)\n");
+
+        /* The host's numbers are the same for all, and those that are picked for none. */
+        for (size_t i = 0; i < 6; i++) {
+                static const char *const others[] = { "identity", "0", "0:65536", "pick", "managed",
+                        "no" };
+                char text[64];
+
+                (void) snprintf(text, sizeof(text), "[Exec]\nPrivateUsers=%s\n", others[i]);
+                assert_claims(PAIR(text, text), "");
+        }
+}
+
 static void test_machines(void **state) {
         const Text texts[] = { { "web-blue", "" }, { "web@blue", "" }, { "web@", "" } };
 
@@ -289,6 +321,7 @@ int main(void) {
                 cmocka_unit_test(test_bridges),
                 cmocka_unit_test(test_ports),
                 cmocka_unit_test(test_severity),
+                cmocka_unit_test(test_users),
                 cmocka_unit_test(test_machines),
                 cmocka_unit_test(test_references),
                 cmocka_unit_test(test_of_one),

@@ -385,6 +385,10 @@ static void test_private_users(void **state) {
         assert_contradiction("[Container]\nImage=/a\n[Exec]\nPrivateUsers=pick\n[Network]\n"
                              "NamespacePath=/b\n",
                 "test.container:2: [Container] Image=/a: ", "that is joined");
+        assert_defines("[Exec]\nPrivateUsers=65534:2\n", "Exec.PrivateUsers=65534:2@2\n",
+                "warning: test.container:2: [Exec] PrivateUsers=65534:2: users of the host may be "
+                "among them (use PrivateUsers=pick, or a range from 65536 on)\n");
+        assert_defines("[Exec]\nPrivateUsers=0:1000\n", "Exec.PrivateUsers=0:1000@2\n", "");
         assert_defines("[Exec]\nPrivateUsers=pick\n[Network]\nPrivate=yes\n",
                 "Exec.PrivateUsers=pick@2\nNetwork.Private=yes@4\n", "");
         assert_defines("[Exec]\nPrivateUsers=pick\n", "Exec.PrivateUsers=pick@2\n", "");

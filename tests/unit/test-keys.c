@@ -220,6 +220,7 @@ static void test_accepted(void **state) {
                 { KEY_RESTRICT_ADDRESS_FAMILIES, "~AF_PACKET AF_NETLINK", "~AF_PACKET AF_NETLINK" },
                 { KEY_PRIVATE_USERS, "65536", "65536" },
                 { KEY_PRIVATE_USERS, "65536:65536", "65536:65536" },
+                { KEY_PRIVATE_USERS, "4294967293:1", "4294967293:1" },
                 { KEY_USER, "1000", "1000" },
                 { KEY_LIMIT_NOFILE, "1:2", "1:2" },
                 { KEY_LIMIT_NOFILE, "infinity", "infinity" },
@@ -305,6 +306,15 @@ static void test_refused(void **state) {
                         "not one of no, yes, pick, identity, managed, or a first user ID with ':' "
                         "and their number" },
                 { KEY_PRIVATE_USERS, "0:0",
+                        "not one of no, yes, pick, identity, managed, or a first user ID with ':' "
+                        "and their number" },
+                { KEY_PRIVATE_USERS, "4294967294:2",
+                        "not one of no, yes, pick, identity, managed, or a first user ID with ':' "
+                        "and their number" },
+                { KEY_PRIVATE_USERS, "4294967000",
+                        "not one of no, yes, pick, identity, managed, or a first user ID with ':' "
+                        "and their number" },
+                { KEY_PRIVATE_USERS, "65535",
                         "not one of no, yes, pick, identity, managed, or a first user ID with ':' "
                         "and their number" },
                 { KEY_BIND, "/a:/b/../c", "the destination has a '..' in it" },
