@@ -2,17 +2,21 @@
 
 /* `spawnlet list` and `spawnlet show-ip`: what containers there are, and where. */
 
+#include <sys/pidfd.h>
+
 #include "cli/cli.h"
 #include "common/base/health.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/settings.h"
+#include "common/kernel/init.h"
 
 typedef struct Row {
         char *name;
         char *state; /* "running", "failed", ..., as systemctl's; "invalid" for a bad definition */
         const char *health; /* "healthy", "unhealthy", "starting"; NULL if nobody looks after it */
         char **addresses;
+        uint32_t first_user, n_users; /* that are the container's own; none if it has the host's */
         char *source; /* the definition's file; NULL when it is gone and the container still runs */
 } Row;
 
@@ -104,22 +108,46 @@ static bool has_checks(const char *name) {
         return false;
 }
 
-static int add_health(Row *row, Bus *bus, const char *unit) {
-        _cleanup_free_ char *machine = NULL, *error = NULL;
-        pid_t pid;
+static int add_health(Row *row, pid_t main_pid) {
+        _cleanup_free_ char *machine = NULL;
 
-        if (!has_checks(row->name))
-                return 0;
         if (definition_name_to_machine(row->name, &machine) < 0)
                 return -ENOMEM;
 
         row->health = "starting"; /* before the first check has ended, too */
-        if (bus_main_pid(bus, unit, &pid, &error) >= 0)
-                row->health = health_find(machine, (uint64_t) pid) ?: row->health;
+        if (main_pid > 0)
+                row->health = health_find(machine, (uint64_t) main_pid) ?: row->health;
         return 0;
 }
 
-static int add_states(Table *t) {
+static void add_users(Row *row, pid_t main_pid) {
+        _cleanup_close_ int pidfd = -EBADF;
+        uint32_t first, n;
+        pid_t init;
+
+        if (init_find(main_pid, &init, &pidfd) <= 0 || init_users(init, &first, &n) < 0 ||
+                n == UINT32_MAX || pidfd_send_signal(pidfd, 0, NULL, 0) < 0)
+                return; /* it is about to end, mostly */
+        row->first_user = first;
+        row->n_users = n;
+}
+
+/* @all: also what is not in the table that people get */
+static int add_running(Row *row, Bus *bus, const char *unit, bool all) {
+        _cleanup_free_ char *error = NULL;
+        bool checks = has_checks(row->name);
+        pid_t pid = 0;
+
+        if (!checks && !all)
+                return 0;
+        if (bus_main_pid(bus, unit, &pid, &error) < 0)
+                pid = 0; /* it is still known to run */
+        if (all && pid > 0)
+                add_users(row, pid);
+        return checks ? add_health(row, pid) : 0;
+}
+
+static int add_states(Table *t, bool all) {
         _cleanup_(bus_freep) Bus *bus = NULL;
         _cleanup_free_ char *error = NULL;
         BusUnit *units;
@@ -153,7 +181,7 @@ static int add_states(Table *t) {
                         r = table_add(t, name, NULL, NULL, state_word(&units[i]));
                 row = table_find(t, name); /* also the new one */
                 if (r >= 0 && row && strcmp(row->state, "running") == 0)
-                        r = add_health(row, bus, units[i].name);
+                        r = add_running(row, bus, units[i].name, all);
         }
 
         bus_units_free(units, n);
@@ -169,9 +197,13 @@ static int print_json(const Table *t) {
 
         for (size_t i = 0; i < t->n; i++) {
                 const Row *row = &t->rows[i];
-                json_t *object = json_pack("{s:s, s:s, s:s?, s:o, s:s?}", "name", row->name,
+                json_t *users = row->n_users > 0
+                        ? json_pack("{s:I, s:I}", "first", (json_int_t) row->first_user, "count",
+                                  (json_int_t) row->n_users)
+                        : json_null();
+                json_t *object = json_pack("{s:s, s:s, s:s?, s:o, s:o, s:s?}", "name", row->name,
                         "state", row->state, "health", row->health, "addresses",
-                        cli_strings(row->addresses), "source", row->source);
+                        cli_strings(row->addresses), "users", users, "source", row->source);
 
                 if (json_array_append_new(array, object) < 0) {
                         json_decref(array);
@@ -209,7 +241,7 @@ static void print_table(const Table *t) {
 int verb_list(const Cli *cli) {
         _cleanup_(table_done) Table table = {};
 
-        if (add_declared(&table) < 0 || add_states(&table) < 0)
+        if (add_declared(&table) < 0 || add_states(&table, cli->json) < 0)
                 return EXIT_FAILURE;
         if (table.n > 0)
                 qsort(table.rows, table.n, sizeof(Row), compare_rows);

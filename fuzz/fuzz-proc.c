@@ -62,6 +62,23 @@ static void check_start_time(const char *text) {
         assert(str_error(&s) == 0 && parse_start_time(s.data, &time) == 0 && time == 4711);
 }
 
+/* What is mapped beside a container's own users, whatever it is, makes them no fewer, and no others. */
+static void check_users(const char *text) {
+        uint32_t first, count, again, more;
+        _cleanup_str_ Str s = {};
+
+        if (parse_users(text, &first, &count) >= 0)
+                assert(count > 0);
+
+        str_append_all(&s, "         0     524288       1000\n", text);
+        assert(str_error(&s) == 0);
+        if (parse_users(s.data, &again, &more) >= 0)
+                assert(again == 524288 && more >= 1000);
+        /* BindUser= of user 1000. */
+        assert(parse_users("0 524288 1000\n1000 1000 1\n1001 525289 64535\n", &first, &count) == 0);
+        assert(first == 524288 && count == 65536);
+}
+
 static void check_children(const char *text) {
         const char *p = text;
 
@@ -141,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(text, data, size);
         check_status(text);
         check_start_time(text);
+        check_users(text);
         check_children(text);
         check_names(text);
         check_options(text, size);

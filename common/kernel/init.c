@@ -248,6 +248,37 @@ bool init_is_stopped(pid_t pid) {
         return read_proc(pid, "status", &status) >= 0 && status_is_stopped(status);
 }
 
+/* user_namespaces(7): lines of INSIDE OUTSIDE COUNT, that of root inside first. */
+static int parse_users(const char *text, uint32_t *ret_first, uint32_t *ret_count) {
+        unsigned first = 0, end = 0;
+
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+                unsigned inside, outside, count;
+
+                if (sscanf(line, "%u %u %u", &inside, &outside, &count) != 3 ||
+                        count > UINT32_MAX - inside || (line == text && inside != 0))
+                        return -EBADMSG;
+                if (line == text)
+                        first = outside;
+                if (outside - inside == first)
+                        end = MAX(end, inside + count);
+        }
+
+        if (end == 0)
+                return -EBADMSG;
+        *ret_first = first;
+        *ret_count = end;
+        return 0;
+}
+
+int init_users(pid_t pid, uint32_t *ret_first, uint32_t *ret_count) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_proc(pid, "uid_map", &text);
+        return r < 0 ? r : parse_users(text, ret_first, ret_count);
+}
+
 /*
  * Whether a process waits in sigwaitinfo(2). The signals that it waits for are not blocked then
  * as far as /proc shows, and still not lost: do_sigtimedwait() of the kernel keeps the real mask

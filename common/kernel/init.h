@@ -56,6 +56,18 @@ int init_start_time(pid_t pid, uint64_t *ret);
 /** init_is_stopped() - Return: whether a process was stopped by a signal, and takes none but SIGCONT and SIGKILL. */
 bool init_is_stopped(pid_t pid);
 
+/**
+ * init_users() - the users of a container, as numbers of the host's
+ * @pid: its init
+ * @ret_first: root inside
+ * @ret_count: how many follow it, with itself; UINT32_MAX if the container has the host's
+ *
+ * A user of the host's that exists inside, too (BindUser=), is none of them, but leaves a number unused.
+ *
+ * Return: 0; -ESRCH if the process is gone; other negative errno.
+ */
+int init_users(pid_t pid, uint32_t *ret_first, uint32_t *ret_count);
+
 /* What is known of a running init. Masks have bit N - 1 for signal N. */
 typedef struct InitState {
         bool executed;    /* it is a program of the container, and no more a part of nspawn */

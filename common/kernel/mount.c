@@ -15,10 +15,10 @@
 
 #include "common/base/file.h"
 #include "common/kernel/idmap.h"
+#include "common/kernel/init.h"
 #include "common/kernel/root.h"
 
 #define MOUNTINFO_MAX (64U * 1024U * 1024U)
-#define UID_MAP_MAX 65536U
 
 /* The container, seen from the host. */
 typedef struct Container {
@@ -82,7 +82,7 @@ static int fail(const Container *c, const Work *w, int error, const char *why, c
 }
 
 static int container_open(Container *c, pid_t init) {
-        _cleanup_free_ char *map = NULL;
+        uint32_t count;
         char path[64];
         int r;
 
@@ -101,13 +101,9 @@ static int container_open(Container *c, pid_t init) {
         if (r < 0)
                 return r;
 
-        /* user_namespaces(7): the first line is "0 OUTSIDE COUNT". */
-        (void) snprintf(path, sizeof(path), "/proc/%i/uid_map", (int) init);
-        r = file_read(AT_FDCWD, path, UID_MAP_MAX, &map, NULL);
+        r = init_users(init, &c->user, &count);
         if (r < 0)
                 return r;
-        if (sscanf(map, " 0 %u", &c->user) != 1)
-                return -EBADMSG;
 
         /* All this was the init's, and not of another process that got its PID. */
         return pidfd_send_signal(c->pidfd, 0, NULL, 0) < 0 ? -errno : 0;

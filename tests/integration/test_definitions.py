@@ -121,10 +121,10 @@ def test_list_status_and_show_ip(host):
     web(host)
     host.define("manual", "[Container]\nSystem=host\nAutoStart=no\n")
     equal(json.loads(host.out("spawnlet", "list", "--json")), [
-        {"name": "manual", "state": "stopped", "health": None, "addresses": [],
+        {"name": "manual", "state": "stopped", "health": None, "addresses": [], "users": None,
          "source": "/etc/spawnlet/manual.container"},
         {"name": "web", "state": "stopped", "health": None, "addresses": ["10.90.0.2", "fd90::2"],
-         "source": "/etc/spawnlet/web.container"},
+         "users": None, "source": "/etc/spawnlet/web.container"},
     ])
 
     host.run("spawnlet", "start", "web", "manual")
