@@ -89,7 +89,8 @@ MemoryMax=1G
 
 
 def test_generator_keeps_quiet_and_writes_nothing_without_definitions(host):
-    equal(host.out("find", "/run/systemd/generator", "-name", "*container-*"), "")
+    # systemd removes its directories if no generator has written anything.
+    equal(host.out("find", "/run/systemd", "-path", "/run/systemd/generator*", "-name", "*container-*"), "")
     contains_not("spawnlet", host.out("journalctl", "-b", "-p", "warning"))
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import roots
 import sandbox
-from host import BOOT_TIMEOUT, Host, HostError, tail
+from host import BOOT_TIMEOUT, MASKED, UNITS, Host, HostError, tail
 
 QEMU = "qemu-system-x86_64"
 # Without its AHCI, that would only have the guest load modules.
@@ -43,16 +43,12 @@ ExecStart=/usr/bin/python3 -IS {AGENT} /dev/vport0p1
 OOMScoreAdjust=-1000
 TasksMax=infinity
 """
-UNITS = "etc/systemd/system"
 
-# What an emulated boot takes half its time for, and no scenario needs.
-MASKED = [
-    "apt-daily-upgrade.timer", "apt-daily.timer", "dev-hugepages.mount", "dev-mqueue.mount",
-    "dpkg-db-backup.timer", "getty.target", "kmod-static-nodes.service",
-    "proc-sys-fs-binfmt_misc.automount", "run-lock.mount", "sys-fs-fuse-connections.mount",
-    "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
-    "systemd-binfmt.service", "systemd-random-seed.service",
-    "systemd-tmpfiles-setup-dev-early.service", "systemd-udev-load-credentials.service",
+# As MASKED: what a host in a container has not got in any case.
+MASKED_IN_VM = [
+    "dev-mqueue.mount", "kmod-static-nodes.service", "proc-sys-fs-binfmt_misc.automount",
+    "sys-fs-fuse-connections.mount", "sys-kernel-config.mount", "systemd-binfmt.service",
+    "systemd-random-seed.service", "systemd-udev-load-credentials.service",
 ]
 # The root is on the disk that the kernel has a driver for without modules.
 KERNEL_ARGS = ("root=/dev/nvme0n1 rw console=ttyS0 quiet panic=-1"
@@ -143,6 +139,8 @@ class Vm(Host):
 
     # An emulated processor is as many times slower, and that on a busy machine.
     patience = 4
+    masked = MASKED + MASKED_IN_VM
+    generators = Host.generators + ["systemd-fstab-generator"]
 
     def __init__(self, release, stage=None, source=None):
         super().__init__(release, stage, source)
@@ -167,8 +165,6 @@ class Vm(Host):
             path = self.root / path.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        for unit in MASKED:
-            (self.root / UNITS / unit).symlink_to("/dev/null")
         wants = self.root / UNITS / "sysinit.target.wants"
         wants.mkdir(exist_ok=True)
         (wants / "spawnlet-tests.service").symlink_to("../spawnlet-tests.service")
