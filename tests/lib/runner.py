@@ -71,6 +71,11 @@ class Report:
             lines = str(reason).rstrip().splitlines() or ["(no reason given)"]
             self._print("\n".join([f"FAIL {name}"] + [f"    {line}" for line in lines]))
 
+    def end(self, seconds):
+        with self._lock:
+            self._print(f"{seconds:.0f} s")
+            self._print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
+
 
 def reason(error):
     """What failed and where in the test, without the harness's own frames."""
@@ -116,6 +121,7 @@ class Runner:
         self.patterns = patterns
         self.report = Report()
         self.builds = {}
+        self.pending = {}  # names of all that has not ended, in their order
 
     def wanted(self, name):
         return not self.patterns or any(p in name for p in self.patterns)
@@ -126,12 +132,25 @@ class Runner:
         return not self.patterns or any(
             prefix.startswith(p) or p.startswith(prefix) for p in self.patterns)
 
+    def submit(self, pool, name, function, *args):
+        self.pending[name] = True
+        return pool.submit(self.guarded, name, function, *args)
+
     def guarded(self, name, function, *args):
         """Nothing that goes wrong with one test may keep the others from being counted."""
         try:
             return function(name, *args)
-        except Exception as e:
+        except BaseException as e:  # a test may also call sys.exit()
             self.report.fail(name, e if isinstance(e, build.BuildError) else reason(e))
+        finally:
+            del self.pending[name]
+
+    def out_of_time(self, limit):
+        """Whatever hangs: say what, and end."""
+        for name in list(self.pending):
+            self.report.fail(name, f"not finished when all tests had taken {limit} s")
+        self.report.end(limit)
+        os._exit(1)
 
     def build(self, name, release):
         started = time.monotonic()
@@ -160,18 +179,11 @@ class Runner:
         else:
             self.report.ok(name, time.monotonic() - started)
 
-    def vms(self, tests):
-        """One after the other: a machine has the memory and the processors for one."""
-        why = vm.missing()
-        for name, function, release in tests:
-            if why:
-                self.report.skip(name, why)
-            else:
-                self.guarded(name, self.integration, function, release, Vm)
-
     def integration(self, name, function, release, kind):
         started = time.monotonic()
         try:
+            if kind is Vm and (why := vm.missing()):
+                raise Skip(why)
             if release is None:
                 function()
             else:
@@ -218,7 +230,10 @@ def main():
     parser.add_argument("-k", metavar="PATTERN", action="append", dest="patterns",
                         help="only tests whose name contains this; unit tests by the beginning of theirs")
     parser.add_argument("-j", metavar="N", type=int, dest="jobs",
-                        default=min(2, len(os.sched_getaffinity(0))), help="as many at a time")
+                        default=1 + min(2, len(os.sched_getaffinity(0))),
+                        help="as many at a time, beside a virtual machine (default: %(default)s)")
+    parser.add_argument("--limit", metavar="SECONDS", type=int,
+                        help="what has not ended by then has failed")
     parser.add_argument("--list", action="store_true", help="print the names and do nothing")
     options = parser.parse_args()
 
@@ -240,26 +255,30 @@ def main():
                 t[0] for t in analyses + tests + vms]:
             print(name)
         return 0
-    sandbox.enter(lambda: run(runner, options.jobs, builds, units, analyses, tests, vms))
+    sandbox.enter(lambda: run(runner, options.jobs, options.limit, builds, units, analyses, tests, vms))
 
 
-def run(runner, jobs, builds, units, analyses, tests, vms):
+def run(runner, jobs, limit, builds, units, analyses, tests, vms):
     started = time.monotonic()
-    # First in, first out: by the time that a test waits for its build, that one is running.
-    with ThreadPoolExecutor(jobs) as pool:
+    if limit:
+        watchdog = threading.Timer(limit, runner.out_of_time, [limit])
+        watchdog.daemon = True
+        watchdog.start()
+    # First in, first out: by the time that a test waits for its build, that one is running. A machine
+    # has the memory and the processors for one virtual machine at a time; so they begin early.
+    with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(1) as vm_pool:
         for release in builds:
-            runner.builds[release] = pool.submit(
-                runner.guarded, f"build/debian-{release}", runner.build, release)
+            runner.builds[release] = runner.submit(pool, f"build/debian-{release}", runner.build, release)
+        for name, function, release in vms:
+            runner.submit(vm_pool, name, runner.integration, function, release, Vm)
         for name, release, compiler in units:
-            pool.submit(runner.guarded, name, runner.unit, release, compiler)
+            runner.submit(pool, name, runner.unit, release, compiler)
         for name, check, *args in analyses:
-            pool.submit(runner.guarded, name, runner.analysis, check, *args)
+            runner.submit(pool, name, runner.analysis, check, *args)
         for name, function, release in tests:
-            pool.submit(runner.guarded, name, runner.integration, function, release, Host)
-        pool.submit(runner.vms, vms)
+            runner.submit(pool, name, runner.integration, function, release, Host)
     report = runner.report
-    print(f"{time.monotonic() - started:.0f} s")
-    print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped", flush=True)
+    report.end(time.monotonic() - started)
     return 1 if report.failed or not report.passed else 0
 
 
