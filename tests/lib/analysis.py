@@ -170,7 +170,8 @@ def valgrind(source):
         room.compile()
         names = [t["name"] for t in json.loads(room.output("meson", "introspect", "--tests", "/build")[1])
                  if {"unit", "fuzz"} & {s.split(":")[-1] for s in t["suite"]}]
-        command = ("valgrind -q --error-exitcode=99 --leak-check=full --track-origins=yes"
+        command = ("env SPAWNLET_TEST_UNDER_VALGRIND=1 valgrind -q --error-exitcode=99 --leak-check=full"
+                   " --track-origins=yes"
                    " --errors-for-leak-kinds=definite,indirect,possible"
                    " --suppressions=/src/tests/analysis/valgrind.supp")
         tests = room.test("--wrap", command, "--timeout-multiplier", "10",

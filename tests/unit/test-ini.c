@@ -307,7 +307,7 @@ static void test_random_bytes(void **state) {
 
         (void) state;
 
-        for (unsigned i = 0; i < 20000; i++) {
+        for (unsigned i = 0; i < test_rounds(); i++) {
                 _cleanup_(reading_done) Reading r = {};
                 char text[64];
                 size_t n = i % sizeof(text);

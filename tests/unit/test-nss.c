@@ -706,6 +706,8 @@ static _Noreturn void write_for_ever(void) {
 
 /* Whatever is read meanwhile, it is an address that stands there, or nothing. */
 static void test_changing_files(void **state) {
+        /* As in test.h. */
+        unsigned n_rounds = getenv("SPAWNLET_TEST_UNDER_VALGRIND") ? 2000 : 20000;
         bool found = false;
         pid_t pid;
         Answer a;
@@ -716,7 +718,7 @@ static void test_changing_files(void **state) {
         if (pid == 0)
                 write_for_ever();
 
-        for (unsigned i = 0; i < 20000 || !found; i++) {
+        for (unsigned i = 0; i < n_rounds || !found; i++) {
                 ask_name4("web.containers", a.buffer, sizeof(a.buffer), &a);
                 assert_true(a.status == NSS_STATUS_SUCCESS || a.status == NSS_STATUS_NOTFOUND);
                 for (const struct gaih_addrtuple *t = a.tuples; t; t = t->next) {

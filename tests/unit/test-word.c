@@ -280,7 +280,7 @@ static void test_split_as_systemd(void **state) {
 
         (void) state;
 
-        for (unsigned i = 0; i < 20000; i++) {
+        for (unsigned i = 0; i < test_rounds(); i++) {
                 _cleanup_free_ char *value = random_word(&random, nasty, ELEMENTSOF(nasty));
                 _cleanup_strv_ char **expected = NULL, **words = NULL;
                 _cleanup_free_ char *expected_text = NULL, *text = NULL;
@@ -364,7 +364,7 @@ static void test_append_list(void **state) {
 static void read_back(uint64_t seed, const char *const *pieces, size_t n_pieces, bool many) {
         Random random = { seed };
 
-        for (unsigned i = 0; i < 20000; i++) {
+        for (unsigned i = 0; i < test_rounds(); i++) {
                 _cleanup_strv_ char **words = NULL;
                 _cleanup_str_ Str s = {};
 
@@ -404,7 +404,7 @@ static void test_list_words_read_back(void **state) {
 
         (void) state;
 
-        for (unsigned i = 0; i < 20000; i++) {
+        for (unsigned i = 0; i < test_rounds(); i++) {
                 _cleanup_free_ char *word = random_word(&random, nasty, ELEMENTSOF(nasty));
                 char *words[] = { word, NULL };
                 _cleanup_str_ Str s = {};

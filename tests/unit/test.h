@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdlib.h>
 
 #include "common/base/check.h"
 #include "common/base/file.h"
@@ -52,6 +53,11 @@ _unused_ static void assert_diags(const Diags *diags, const char *expected) {
         _cleanup_free_ char *text = diags_text(diags);
 
         assert_string_equal(text, expected);
+}
+
+/* How often to try what is random. What only valgrind finds, it finds in fewer. */
+_unused_ static unsigned test_rounds(void) {
+        return getenv("SPAWNLET_TEST_UNDER_VALGRIND") ? 2000 : 20000;
 }
 
 _unused_ static void assert_contains(const char *text, const char *part) {
