@@ -38,8 +38,8 @@
 #define LOOK_AGAIN_MIN_MSEC 10
 #define LOOK_AGAIN_MAX_MSEC 500
 
-/* How often all signals must be seen blocked, one look after the other, until we believe that they stay
- * so: the looks take 0.3 s then. */
+/* How often all signals must be seen blocked by an init that sleeps, one look after the other, until we
+ * believe that they stay so: the looks take 0.3 s then. */
 #define LOOKS_MIN 5
 
 /* Halt at once, without stopping units: systemd(1), SIGNALS. */
@@ -190,7 +190,7 @@ static int look(Stop *s) {
         if (r < 0)
                 return r;
 
-        s->n_blocked = init.blocks_all ? s->n_blocked + 1 : 0;
+        s->n_blocked = init.blocks_all && init.sleeps ? s->n_blocked + 1 : 0;
         if (init.blocks_all && s->n_blocked <= LOOKS_MIN)
                 init.blocked = 0;
 

@@ -280,15 +280,28 @@ int init_users(pid_t pid, uint32_t *ret_first, uint32_t *ret_count) {
 }
 
 /*
- * Whether a process waits in sigwaitinfo(2). The signals that it waits for are not blocked then
- * as far as /proc shows, and still not lost: do_sigtimedwait() of the kernel keeps the real mask
- * aside. nspawn's own init for --as-pid2 is one of these, busybox and dumb-init are others.
+ * The system call that a process is in: proc(5), /proc/PID/syscall.
+ *
+ * In sigwaitinfo(2), the signals that it waits for are not blocked as far as /proc shows, and still not lost:
+ * do_sigtimedwait() of the kernel keeps the real mask aside. nspawn's own init for --as-pid2 is one of
+ * these, busybox and dumb-init are others.
  */
-static bool waits_for_signals(pid_t pid) {
-        _cleanup_free_ char *text = NULL;
+static void parse_syscall(const char *text, InitState *state) {
+        static const long forks[] = {
+                SYS_clone,
+                SYS_clone3,
+#ifdef SYS_fork
+                SYS_fork,
+                SYS_vfork,
+#endif
+        };
+        char *end;
+        long number = strtol(text, &end, 10); /* or "running"; -1 is a page fault */
 
-        return read_proc(pid, "syscall", &text) >= 0 &&
-                strtol(text, NULL, 10) == SYS_rt_sigtimedwait;
+        state->waits = number == SYS_rt_sigtimedwait;
+        state->sleeps = end != text && number >= 0;
+        for (size_t i = 0; i < ELEMENTSOF(forks); i++)
+                state->sleeps = state->sleeps && number != forks[i];
 }
 
 /* The last part of what the link /proc/PID/exe leads to. proc(5) says what is behind it when the file was
@@ -351,12 +364,13 @@ static int parse_signals(const char *status, InitState *state) {
 }
 
 int init_look(pid_t pid, pid_t main_pid, InitState *ret) {
-        _cleanup_free_ char *status = NULL;
+        _cleanup_free_ char *status = NULL, *syscall = NULL;
         InitState state = {};
         int r;
 
         /* First: a mask that nspawn's process had is not taken for that of a program executed later. */
-        state.waits = waits_for_signals(pid);
+        if (read_proc(pid, "syscall", &syscall) >= 0)
+                parse_syscall(syscall, &state);
         state.executed = state.waits || !same_executable(pid, main_pid);
 
         r = read_proc(pid, "status", &status);

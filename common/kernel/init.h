@@ -74,6 +74,7 @@ typedef struct InitState {
         bool waits;       /* in sigwaitinfo(2) */
         uint64_t blocked; /* signals that stay pending; systemd blocks what it takes */
         bool blocks_all;  /* as fork(3) and posix_spawn(3) do for a moment: that says nothing */
+        bool sleeps;      /* in a system call, and not in one that these two are in */
         uint64_t caught;  /* signals that have a handler */
         uint64_t ignored;
         char executable[256]; /* the name of the file that it was executed from, "" if unknown */
