@@ -543,10 +543,20 @@ int init_power_off(pid_t init, int pidfd) {
         return waited(pid);
 }
 
-int init_capabilities(pid_t pid, uint64_t *ret) {
+int init_privileges(pid_t pid, uint64_t *ret_capabilities, bool *ret_no_more) {
         _cleanup_free_ char *status = NULL;
+        uint64_t capabilities, no_more;
         int r;
 
         r = read_proc(pid, "status", &status);
-        return r < 0 ? r : status_mask(status, "CapBnd", ret);
+        if (r >= 0)
+                r = status_mask(status, "CapBnd", &capabilities);
+        if (r >= 0)
+                r = status_mask(status, "NoNewPrivs", &no_more);
+        if (r < 0)
+                return r;
+
+        *ret_capabilities = capabilities;
+        *ret_no_more = no_more != 0;
+        return 0;
 }

@@ -125,8 +125,10 @@ int init_halt_signal(const InitState *init);
 int init_power_off(pid_t init, int pidfd);
 
 /**
- * init_capabilities() - the capabilities that an init can ever have, its bounding set
+ * init_privileges() - what an init can ever get
+ * @ret_capabilities: its bounding set
+ * @ret_no_more: whether nothing that it executes gets more than it has, prctl(2), PR_SET_NO_NEW_PRIVS
  *
  * Return: 0 or negative errno.
  */
-int init_capabilities(pid_t pid, uint64_t *ret);
+int init_privileges(pid_t pid, uint64_t *ret_capabilities, bool *ret_no_more);

@@ -104,9 +104,10 @@ int namespace_enter(pid_t init, int pidfd) {
         int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
                 CLONE_NEWCGROUP;
         uint64_t capabilities;
+        bool no_more;
         int r;
 
-        r = init_capabilities(init, &capabilities);
+        r = init_privileges(init, &capabilities, &no_more);
         if (r < 0)
                 return r;
 
@@ -130,5 +131,8 @@ int namespace_enter(pid_t init, int pidfd) {
                         return r;
         }
 
-        return drop_capabilities(capabilities);
+        r = drop_capabilities(capabilities);
+        if (r >= 0 && no_more && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        return r;
 }

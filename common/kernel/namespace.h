@@ -37,7 +37,7 @@ int namespace_remove(const char *path);
  * @pidfd: a descriptor of it, which makes sure that it is still the same process
  *
  * The PID namespace holds for children only: the caller forks. The process loses the
- * capabilities that the container's init could not get.
+ * capabilities that the container's init could not get, and gets no new ones by execve(2) if the init cannot.
  *
  * Return: 0 or negative errno; after a failure the caller can only exit.
  */
