@@ -158,10 +158,10 @@ static int keys_json(void) {
 
         for (size_t i = 0; i < _KEY_MAX; i++) {
                 const Key *k = &keys[i];
-                json_t *object = json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s?, s:i, s:b, s:s}",
-                        "section", k->section, "key", k->name, "type", type_name(k->type), "list",
+                json_t *object = json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s?, s:i, s:s}", "section",
+                        k->section, "key", k->name, "type", type_name(k->type), "list",
                         k->flags & KEY_LIST, "choices", k->choices, "option", k->option, "since",
-                        (int) k->since, "planned", k->flags & KEY_PLANNED, "help", k->help);
+                        (int) k->since, "help", k->help);
 
                 if (json_array_append_new(array, object) < 0) {
                         json_decref(array);
@@ -185,8 +185,7 @@ int verb_keys(const Cli *cli) {
                         printf("%s[%s%s]\n", section ? "\n" : "", k->section,
                                 strcmp(k->section, SECTION_VETH) == 0 ? " NAME" : "");
                 section = k->section;
-                printf("%-24s %-22s %s%s\n", k->name, type_name(k->type), k->help,
-                        k->flags & KEY_PLANNED ? " (not supported yet)" : "");
+                printf("%-24s %-22s %s\n", k->name, type_name(k->type), k->help);
         }
         return EXIT_SUCCESS;
 }

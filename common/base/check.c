@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 
+#include "common/base/hardening.h"
 #include "common/base/name.h"
 #include "common/base/parse.h"
 
@@ -85,20 +86,6 @@ static int check_tables(const Definition *d, Diags *diags) {
         }
 
         return r;
-}
-
-static int check_planned(const Definition *d, Diags *diags) {
-        for (size_t i = 0; i < d->n_settings; i++) {
-                const Setting *s = &d->settings[i];
-
-                if (!s->key || !(s->key->flags & KEY_PLANNED) || strcmp(s->value, "no") == 0)
-                        continue;
-                int r = complain(diags, s, "remove this line", DEFINITION_PLANNED);
-                if (r < 0)
-                        return r;
-        }
-
-        return 0;
 }
 
 static int check_health(const Definition *d, Diags *diags) {
@@ -823,12 +810,38 @@ static int check_users(const Definition *d, Diags *diags) {
         return r < 0 || definition_network(d) == NETWORK_OWN ? r : check_ambient(d, diags);
 }
 
+/* What strict does not stand for by itself. */
+static int check_hardening(const Definition *d, Diags *diags) {
+        const Setting *preset = definition_find(d, KEY_HARDENING),
+                      *users = definition_find(d, KEY_PRIVATE_USERS);
+        int r = 0;
+
+        if (hardening_of(d) != HARDENING_STRICT)
+                return 0;
+
+        if (users && !definition_shifts_users(d))
+                r = complain(diags, users, "use PrivateUsers=pick, or Hardening=default",
+                        "contradicts Hardening=strict: root inside would be root outside");
+        for (const Setting *s = NULL; r >= 0 && (s = definition_next(d, KEY_CAPABILITY, s));)
+                if (strcmp(s->value, "all") == 0)
+                        r = complain(diags, s,
+                                "name those that are needed, or use Hardening=default",
+                                "contradicts Hardening=strict, which gives no more than is needed");
+        /* What is written down is meant so. */
+        if (r >= 0 && definition_network(d) == NETWORK_HOST && !definition_find(d, KEY_PRIVATE))
+                r = warn(diags, preset,
+                        "set Private=yes in [Network], or Private=no if it is meant",
+                        "the container shares the host's network: it reaches the host's abstract "
+                        "sockets, and all that listens on 127.0.0.1");
+        return r;
+}
+
 int check_definition(const Definition *d, Diags *diags) {
         int r;
 
         r = check_tables(d, diags);
         if (r >= 0)
-                r = check_planned(d, diags);
+                r = check_hardening(d, diags);
         if (r >= 0)
                 r = check_health(d, diags);
         if (r >= 0)

@@ -12,10 +12,6 @@
 #include "common/base/keys.h"
 #include "common/base/word.h"
 
-/* What is in the format, and checked, but what no part of spawnlet carries out yet: to say nothing
- * would leave a container without what it was declared to have. */
-#define DEFINITION_PLANNED "this version of spawnlet does not support it yet"
-
 typedef struct Setting {
         const Key *key;      /* NULL for a line of [Unit], [Service] or [Install] */
         const char *section; /* a constant */

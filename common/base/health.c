@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "common/base/file.h"
+#include "common/base/hardening.h"
 #include "common/base/parse.h"
 #include "common/base/word.h"
 #include "config.h"
@@ -78,8 +79,9 @@ static void append_service(Str *s, const Definition *d) {
                 "SyslogIdentifier=" HEALTH_UNIT_PREFIX,
                 d->machine,
                 "\n# Checks that go well leave nothing in the journal.\n"
-                "LogLevelMax=notice\n"
-                "ExecStart=" LIBEXEC_DIR "/spawnlet-health");
+                "LogLevelMax=notice\n");
+        hardening_append_filters(s, d);
+        str_append(s, "ExecStart=" LIBEXEC_DIR "/spawnlet-health");
         append_options(s, d);
         word_append_exec(
                 s, "--on-failure=", value_or(d, KEY_HEALTH_ON_FAILURE, HEALTH_ON_FAILURE), 0);

@@ -41,7 +41,7 @@ const Key keys[_KEY_MAX] = {
         [KEY_HEALTH_ON_FAILURE] = { "Container", "HealthOnFailure", TYPE_CHOICE,
                 .choices = "none restart stop kill", .effect = EFFECT_LIVE,
                 .help = "What to do with an unhealthy container" },
-        [KEY_HARDENING] = { "Container", "Hardening", TYPE_CHOICE, .flags = KEY_PLANNED,
+        [KEY_HARDENING] = { "Container", "Hardening", TYPE_CHOICE,
                 .choices = "trusted default strict",
                 .help = "Preset of what the container may do" },
 
@@ -144,7 +144,7 @@ const Key keys[_KEY_MAX] = {
                 .option = "--timezone=", .choices = "off copy bind symlink delete auto",
                 .help = "How /etc/localtime inside is handled" },
         [KEY_LINK_JOURNAL] = { "Exec", "LinkJournal", TYPE_CHOICE,
-                .choices = "no host try-host guest try-guest auto",
+                .option = "--link-journal=", .choices = "no host try-host guest try-guest auto",
                 .help = "Whether the host sees the container's journal" },
         [KEY_SUPPRESS_SYNC] = { "Exec", "SuppressSync", TYPE_BOOLEAN, .option = "--suppress-sync=",
                 .help = "Whether fsync(2) and the like do nothing inside" },

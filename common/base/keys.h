@@ -115,9 +115,8 @@ typedef enum KeyId {
 } KeyId;
 
 typedef enum KeyFlags {
-        KEY_LIST = 1 << 0,    /* repeated assignments add up; else the last one counts */
-        KEY_FLAG = 1 << 1,    /* "yes" becomes the option, without a value, "no" nothing */
-        KEY_PLANNED = 1 << 2, /* checked as any other, then refused: nothing carries it out yet */
+        KEY_LIST = 1 << 0, /* repeated assignments add up; else the last one counts */
+        KEY_FLAG = 1 << 1, /* "yes" becomes the option, without a value, "no" nothing */
 } KeyFlags;
 
 /* What it takes to have a changed setting in a container that runs. */

@@ -4,6 +4,7 @@
 
 #include "common/base/credential.h"
 #include "common/base/gate-protocol.h"
+#include "common/base/hardening.h"
 #include "common/base/health.h"
 #include "common/base/name.h"
 #include "common/base/parse.h"
@@ -91,16 +92,7 @@ static const char service_head[] = "\n[Service]\n"
                                    "# A helper that is interrupted by a stop is no failure.\n"
                                    "SuccessExitStatus=SIGTERM\n"
                                    "TimeoutStartSec=" TIMEOUT_START "\n"
-                                   "TimeoutStopSec=3min\n"
-                                   "DevicePolicy=closed\n"
-                                   "DeviceAllow=/dev/net/tun rwm\n"
-                                   "DeviceAllow=char-pts rw\n"
-                                   "DeviceAllow=/dev/fuse rwm\n"
-                                   "DeviceAllow=/dev/loop-control rw\n"
-                                   "DeviceAllow=block-loop rw\n"
-                                   "DeviceAllow=block-blkext rw\n"
-                                   "DeviceAllow=/dev/mapper/control rw\n"
-                                   "DeviceAllow=block-device-mapper rw\n";
+                                   "TimeoutStopSec=3min\n";
 
 static void append_option(Str *s, const Definition *d, const char *option, const char *value) {
         word_append_exec(s, option, value, definition_word_flags(d));
@@ -695,13 +687,12 @@ static void append_networkd(Str *s, const Definition *d) {
  */
 static bool keeps_journal_outside(const Definition *d) {
         const char *link = definition_value(d, KEY_LINK_JOURNAL);
+        bool is_seen = link ? strcmp(link, "no") != 0 : hardening_of(d) != HARDENING_STRICT;
 
-        return definition_boots(d) && definition_boolean(d, KEY_EPHEMERAL, false) &&
-                !(link && strcmp(link, "no") == 0);
+        return is_seen && definition_boots(d) && definition_boolean(d, KEY_EPHEMERAL, false);
 }
 
 static void append_nspawn(Str *s, const Definition *d, const char *root) {
-        const char *journal = definition_value(d, KEY_LINK_JOURNAL);
         bool boots = definition_boots(d);
 
         str_append(s, "ExecStart=");
@@ -715,15 +706,13 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         append_option(
                 s, d, "--notify-ready=", notifies_ready(d) || waits_for_network(d) ? "yes" : "no");
         append_option(s, d, "--kill-signal=", kill_signal(d));
-        append_option(s, d, "--link-journal=", journal ? journal : "try-guest");
+        hardening_append_options(s, d);
         append_namespace(s, d);
         if (definition_system(d) == SYSTEM_HOST)
                 str_append_all(
                         s, " --bind-ro=/usr", definition_shifts_users(d) ? ":/usr:idmap" : "");
         if (definition_system(d) == SYSTEM_PATH)
                 append_nix(s, d);
-        /* Elsewhere below /run than in host/ it would show as a failed unmount at the stop. */
-        str_append(s, " --bind-ro=" SPAWNLET_HOSTS_DIR ":/run/host/spawnlet/hosts");
         if (keeps_journal_outside(d))
                 str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal",
                         definition_shifts_users(d) ? ":idmap" : "");
@@ -739,7 +728,7 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         str_append(s, "\n");
 }
 
-/* Every unit allows what systemd-nspawn@.service does. */
+/* What Hardening= allows is in the unit already. */
 static void append_devices(Str *s, const Definition *d) {
         for (const Setting *i = NULL; (i = definition_next(d, KEY_DEVICE, i));) {
                 const char *access = i->value + strcspn(i->value, " \t");
@@ -861,6 +850,7 @@ int unit_text(const Definition *d, char **ret) {
         append_unit_section(&s, d, root);
 
         str_append(&s, service_head);
+        hardening_append_lines(&s, d, hardening_of(d));
         append_devices(&s, d);
         str_append(&s, "Restart=on-failure\n");
         if (definition_boots(d))
@@ -895,6 +885,7 @@ static int stub_text(const Definition *d, const char *reason, char **ret) {
         str_append(&s, "StartLimitIntervalSec=0\n");
 
         str_append(&s, service_head);
+        hardening_append_lines(&s, d, HARDENING_TRUSTED);
         /* What nspawn exits with after a reboot inside, which is not to be done here. */
         if (definition_boots(d))
                 str_append(&s, "SuccessExitStatus=133\n");

@@ -223,7 +223,7 @@ BAD = {
     "refused": b"[Service]\nExecStart=/bin/true\n",
     "address": b"[Network]\nLocalAddress=10.0.0.300\n",
     "contradiction": b"[Network]\nPrivate=no\nMTU=1400\n",
-    "planned": b"[Container]\nHardening=strict\n",
+    "preset": b"[Container]\nHardening=strict\n[Exec]\nPrivateUsers=no\n",
 }
 
 
