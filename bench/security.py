@@ -19,21 +19,28 @@ import roots  # noqa: E402
 import sandbox  # noqa: E402
 from host import Host  # noqa: E402
 
-DEFINITION = "[Container]\nSystem=host\nAutoStart=no\nHealthCommand=/usr/bin/true\n"
+DEFINITION = ("[Container]\nSystem=host\nAutoStart=no\nHealthCommand=/usr/bin/true\nHardening={}\n"
+              "[Network]\nPrivate=yes\n")
+PRESETS = ("trusted", "default", "strict")
 QUADLET = "[Container]\nImage=localhost/web\n"
 
 UNITS = [
-    ("container-web.service", "a container"),
+    ("container-trusted.service", "a container, `Hardening=trusted`"),
+    ("container-default.service", "a container"),
+    ("container-strict.service", "a container, `Hardening=strict`"),
     ("systemd-nspawn@web.service", "systemd's own"),
     ("quadlet.service", "Quadlet's"),
-    ("spawnlet-health-web.service", "health check"),
+    ("spawnlet-health-default.service", "health check"),
+    ("spawnlet-health-strict.service", "health check, `Hardening=strict`"),
     ("spawnlet-repair.service", "repair of networks"),
     ("spawnlet-repair@br0.service", "the same for a bridge"),
-    ("spawnlet-stop@web.service", "stop during a start"),
+    ("spawnlet-stop@default.service", "stop during a start"),
 ]
 
 
 class PodmanHost(Host):
+    generators = [*Host.generators, "podman-system-generator"]
+
     def _base(self):
         return roots.podman_root(self.release)
 
@@ -47,7 +54,8 @@ def exposures(host, units):
 def measure(release):
     built = build.build(release, BENCH.parent)
     with PodmanHost(release, built.stage) as host:
-        host.define("web", DEFINITION, reload=False)
+        for preset in PRESETS:
+            host.define(preset, DEFINITION.format(preset), reload=False)
         host.write("/etc/containers/systemd/quadlet.container", QUADLET)
         host.run("systemctl", "daemon-reload")
         found = exposures(host, [unit for unit, _ in UNITS])

@@ -88,13 +88,13 @@ def tail(path, lines):
         return ""
 
 
-def shared_usr(release, stage):
-    """The /usr of all hosts of a release with the same stage."""
-    usr = sandbox.WORK / f"usr-{release}{'-' + stage.name if stage else ''}"
+def shared_usr(base, stage):
+    """The /usr of all hosts with the same root and stage."""
+    usr = sandbox.WORK / f"usr-{base.name}{'-' + stage.name if stage else ''}"
     with _usr_lock:
         if not usr.exists():
             usr.mkdir()
-            for lower in [roots.host_root(release), *([stage] if stage else [])]:
+            for lower in [base, *([stage] if stage else [])]:
                 subprocess.run(["cp", "-a", f"{lower}/usr/.", usr], check=True)
     return usr
 
@@ -180,7 +180,7 @@ class Host:
         return self.dir / f"mappable{number}"
 
     def _binds(self):
-        yield f"--bind-ro={shared_usr(self.release, self.stage)}:/usr"
+        yield f"--bind-ro={shared_usr(self._base(), self.stage)}:/usr"
         yield f"--bind-ro={roots.host_root(self.release)}:/srv/debian"
         for number, path in enumerate(MAPPABLE):
             yield f"--bind={self._mappable(number)}:{path}"
