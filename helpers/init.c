@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * spawnlet-init: the first process of a container that has users and a network of its own.
+ * spawnlet-init: what is ours inside a container.
+ *
+ * First, the first process of a container that has users and a network of its own.
  *
  * systemd-nspawn cannot join a network namespace made for it when it makes users, too; and one that it
  * makes, which the container's root may then administer, has no network yet when the first process
@@ -9,8 +11,13 @@
  * spawnlet-network, outside, has made the network in them, and executes the container's real init. See
  * common/kernel/gate.h.
  *
+ * Nothing of the container has run before it.
+ *
+ * Second, what systemd-machined runs for `spawnlet run` and `spawnlet shell`, see
+ * common/base/session-protocol.h.
+ *
  * It is bound read-only from the host into the container, whatever system is in there: so it is linked
- * statically. Nothing of the container has run before it.
+ * statically.
  */
 
 #include <errno.h>
@@ -22,6 +29,7 @@
 #include <unistd.h>
 
 #include "common/base/gate-protocol.h"
+#include "helpers/session.h"
 
 /* Where systemd-nspawn --boot looks for an init, in this order; systemd-nspawn(1). */
 static const char *const inits[] = {
@@ -80,21 +88,11 @@ static bool wait_for_network(int gate) {
         return n == 1;
 }
 
-int main(int argc, char *argv[]) {
-        bool boot = argc > 1 && strcmp(argv[1], "--boot") == 0;
-        int gate;
+/* The command line of the first process is argv[0], then "--boot" and arguments of the init, or "--" and a
+ * command. */
+static int run_init(char *argv[], bool boot) {
+        int gate = take_gate();
 
-        if (!boot && (argc < 3 || strcmp(argv[1], "--") != 0)) {
-                (void) fprintf(stderr,
-                        "%s --boot [ARGUMENT...]\n%s -- COMMAND...\n\n"
-                        "Wait until a container's network is there, then execute its init or "
-                        "COMMAND.\n"
-                        "Called by systemd-nspawn; see spawnlet.container(5).\n",
-                        argv[0], argv[0]);
-                return EXIT_FAILURE;
-        }
-
-        gate = take_gate();
         if (gate < 0)
                 return fail("find the socket of spawnlet-network");
         /* It has said what was wrong, and ends the container by this. */
@@ -114,4 +112,25 @@ int main(int argc, char *argv[]) {
                         break;
         }
         return fail("execute the container's init");
+}
+
+int main(int argc, char *argv[]) {
+        const char *mode = argc > 1 ? argv[1] : "";
+
+        if (strcmp(mode, "--boot") == 0)
+                return run_init(argv, true);
+        if (strcmp(mode, "--") == 0 && argc > 2)
+                return run_init(argv, false);
+        if (strcmp(mode, "--session") == 0)
+                return session_run();
+
+        (void) fprintf(stderr,
+                "%s --boot [ARGUMENT...]\n%s -- COMMAND...\n%s --session\n\n"
+                "Wait until a container's network is there, then execute its init or COMMAND. "
+                "Called "
+                "by systemd-nspawn; see spawnlet.container(5).\n"
+                "With --session, execute a command for who is at the other end of the terminal. "
+                "Called by systemd-machined; see spawnlet(1).\n",
+                argv[0], argv[0], argv[0]);
+        return EXIT_FAILURE;
 }

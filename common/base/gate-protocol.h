@@ -9,6 +9,6 @@
 #define GATE_VARIABLE "LISTEN_FDS"
 #define GATE_FIRST_FD 3 /* SD_LISTEN_FDS_START */
 
-/* Where it is inside. Elsewhere below /run than in host/ it would show as a failed unmount when the
- * container shuts down. */
+/* Where it is inside, in every container: see also session-protocol.h. Elsewhere below /run than in host/
+ * it would show as a failed unmount when the container shuts down. */
 #define GATE_INIT "/run/host/spawnlet/init"

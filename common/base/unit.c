@@ -585,8 +585,6 @@ static void append_namespace(Str *s, const Definition *d) {
         /* Only both together give the container a sysfs of its own namespace. */
         if (!waits_for_network(d))
                 append_namespace_path(s, d, "--network-namespace-path=");
-        else
-                str_append(s, " --bind-ro=" LIBEXEC_DIR "/spawnlet-init:" GATE_INIT);
         str_append(s, " --capability=CAP_NET_ADMIN");
 }
 
@@ -713,6 +711,7 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
                         s, " --bind-ro=/usr", definition_shifts_users(d) ? ":/usr:idmap" : "");
         if (definition_system(d) == SYSTEM_PATH)
                 append_nix(s, d);
+        str_append(s, " --bind-ro=" LIBEXEC_DIR "/spawnlet-init:" GATE_INIT);
         if (keeps_journal_outside(d))
                 str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal",
                         definition_shifts_users(d) ? ":idmap" : "");
