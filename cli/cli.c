@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 
+#include "cli/agent.h"
 #include "common/base/check.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -172,6 +173,19 @@ int cli_open_bus(Bus **ret) {
         int r = bus_new(ret);
 
         return r < 0 ? log_error_errno(r, "Failed to connect to the system bus: %m") : 0;
+}
+
+int cli_open_bus_to_act(const Cli *cli, Bus **ret) {
+        int r = cli_open_bus(ret);
+
+        if (r < 0 || cli->no_ask_password)
+                return r;
+
+        r = bus_let_ask(*ret);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up the connection to the system bus: %m");
+        agent_start();
+        return 0;
 }
 
 int cli_units(char *const *names, char ***ret) {

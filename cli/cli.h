@@ -14,11 +14,12 @@
 #define EXIT_USAGE 2
 
 typedef struct Cli {
-        bool json;      /* --json */
-        bool strict;    /* --strict: warnings count as errors */
-        bool dry_run;   /* --dry-run: say what would be done, and do nothing */
-        bool from_unit; /* --from-unit: called by the unit of a definition with errors */
-        char **args;    /* behind the verb, borrowed */
+        bool json;            /* --json */
+        bool strict;          /* --strict: warnings count as errors */
+        bool dry_run;         /* --dry-run: say what would be done, and do nothing */
+        bool from_unit;       /* --from-unit: called by the unit of a definition with errors */
+        bool no_ask_password; /* --no-ask-password: polkit(8) is not to ask for one */
+        char **args;          /* behind the verb, borrowed */
 } Cli;
 
 /* Each takes the options and returns the exit code of the program. */
@@ -100,6 +101,15 @@ int cli_read_file(const char *path, Diags *diags, Definition **ret);
  * Return: 0 or negative errno, logged.
  */
 int cli_open_bus(Bus **ret);
+
+/**
+ * cli_open_bus_to_act() - connect to the system bus to do what not everybody may
+ *
+ * So polkit(8) may ask for a password, unless --no-ask-password forbids it.
+ *
+ * Return: 0 or negative errno, logged.
+ */
+int cli_open_bus_to_act(const Cli *cli, Bus **ret);
 
 /**
  * cli_units() - the units of the containers named on the command line

@@ -65,7 +65,8 @@ static void help(void) {
                "     --json     Print data as JSON: list, diff, apply, check, show, keys,\n"
                "                show-ip\n"
                "     --strict   check: warnings count as errors\n"
-               "     --dry-run  apply: print what would be done, and do nothing\n\n"
+               "     --dry-run  apply: print what would be done, and do nothing\n"
+               "     --no-ask-password  Do not ask for a password where one is needed\n\n"
                "Containers are declared in /etc/spawnlet, see spawnlet.container(5).\n");
 }
 
@@ -156,6 +157,7 @@ int main(int argc, char *argv[]) {
                 { "json", no_argument, NULL, 'j' },
                 { "strict", no_argument, NULL, 's' },
                 { "dry-run", no_argument, NULL, 'd' },
+                { "no-ask-password", no_argument, NULL, 'n' },
                 { "from-unit", no_argument, NULL, 'u' },
                 {},
         };
@@ -179,6 +181,9 @@ int main(int argc, char *argv[]) {
                         break;
                 case 'd':
                         cli.dry_run = true;
+                        break;
+                case 'n':
+                        cli.no_ask_password = true;
                         break;
                 case 'u':
                         cli.from_unit = true;

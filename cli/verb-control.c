@@ -38,7 +38,7 @@ static int run_jobs(const Cli *cli, const char *method) {
 
         if (cli_units(cli->args, &units) < 0)
                 return EXIT_USAGE;
-        if (cli_open_bus(&bus) < 0)
+        if (cli_open_bus_to_act(cli, &bus) < 0)
                 return EXIT_FAILURE;
         if (strcmp(method, "StopUnit") != 0)
                 warn_outdated(bus, cli->args, units);

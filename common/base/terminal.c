@@ -8,9 +8,8 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 
-/* The control characters of a terminal that there are by default; termios(3), VEOF and VLNEXT. */
+/* What ends the input of a terminal by default; termios(3), VEOF. */
 #define END_OF_INPUT 0x04
-#define LITERAL_NEXT 0x16
 
 static Terminal to_restore; /* for the function at exit alone */
 
@@ -39,7 +38,7 @@ static void restore(void) {
 }
 
 int terminal_connect(const Terminal *t, int pty) {
-        struct termios raw = t->saved, inner = t->saved;
+        struct termios inner = t->saved;
 
         if (!terminal_is_interactive(t)) {
                 inner.c_lflag &= ~(tcflag_t) ECHO;
@@ -47,8 +46,11 @@ int terminal_connect(const Terminal *t, int pty) {
         }
         if (tcsetattr(pty, TCSANOW, &inner) < 0)
                 return -errno;
-        if (!terminal_is_interactive(t))
-                return 0;
+        return terminal_is_interactive(t) ? terminal_make_raw(t) : 0;
+}
+
+int terminal_make_raw(const Terminal *t) {
+        struct termios raw = t->saved;
 
         cfmakeraw(&raw);
         if (tcsetattr(t->any, TCSADRAIN, &raw) < 0)
@@ -56,20 +58,6 @@ int terminal_connect(const Terminal *t, int pty) {
         to_restore = *t;
         (void) atexit(restore);
         return 0;
-}
-
-int terminal_make_pipe(int pty) {
-        struct termios t;
-
-        if (tcgetattr(pty, &t) < 0)
-                return -errno;
-
-        cfmakeraw(&t);
-        t.c_lflag |= ICANON | IEXTEN;
-        memset(t.c_cc, _POSIX_VDISABLE, sizeof(t.c_cc));
-        t.c_cc[VEOF] = END_OF_INPUT;
-        t.c_cc[VLNEXT] = LITERAL_NEXT;
-        return tcsetattr(pty, TCSANOW, &t) < 0 ? -errno : 0;
 }
 
 void terminal_copy_size(const Terminal *t, int pty) {
@@ -114,30 +102,15 @@ static void forward_rest(TerminalForward *f) {
                 ;
 }
 
-/*
- * What the kernel takes as a line is limited, and dropped beyond that: N_TTY_BUF_SIZE in its n_tty.c. The
- * end of input after a line begun hands over what there is, and only on an empty line it is one.
- */
-static void type(TerminalForward *f, const char *data, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                if (f->is_pipe && (data[i] == END_OF_INPUT || data[i] == LITERAL_NEXT))
-                        f->typed[f->n_typed++] = LITERAL_NEXT;
-                f->typed[f->n_typed++] = data[i];
-        }
-        if (f->is_pipe && data[n - 1] != '\n')
-                f->typed[f->n_typed++] = END_OF_INPUT;
-}
-
 static void read_input(TerminalForward *f) {
-        char data[TERMINAL_CHUNK];
-        ssize_t n = read(f->input, data, sizeof(data));
+        ssize_t n = read(f->input, f->typed, sizeof(f->typed));
 
         if (n > 0)
-                type(f, data, (size_t) n);
+                f->n_typed = (size_t) n;
         else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+                /* The first one ends a line begun. */
                 f->typed[f->n_typed++] = END_OF_INPUT;
-                if (!f->is_pipe) /* the first one ends a line begun */
-                        f->typed[f->n_typed++] = END_OF_INPUT;
+                f->typed[f->n_typed++] = END_OF_INPUT;
                 f->input = -EBADF;
         }
 }

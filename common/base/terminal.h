@@ -39,34 +39,26 @@ bool terminal_is_interactive(const Terminal *t);
 int terminal_connect(const Terminal *t, int pty);
 
 /**
- * terminal_make_pipe() - set up a command's terminal to pass everything on as it is
- * @pty: either end of it
- *
- * For input that comes from no terminal. So that it may end, lines are not switched off:
- * TerminalForward.is_pipe goes with this.
+ * terminal_make_raw() - have the user's terminal pass everything on until this program exits
  *
  * Return: 0 or negative errno.
  */
-int terminal_make_pipe(int pty);
+int terminal_make_raw(const Terminal *t);
 
 /** terminal_copy_size() - give a command's terminal the size of the user's, if there is one. */
 void terminal_copy_size(const Terminal *t, int pty);
-
-/* At most as many bytes are read from the user at a time. */
-#define TERMINAL_CHUNK 1024
 
 typedef struct TerminalForward {
         const Terminal *terminal;
         int pty; /* the command's terminal, the master's end, non-blocking */
         int end; /* what is readable when the command has ended; -EBADF: when the terminal is closed */
-        int input;    /* what is passed on to it; -EBADF: nothing, as after the end of input */
-        bool is_pipe; /* see terminal_make_pipe() */
+        int input; /* what is passed on to it; -EBADF: nothing, as after the end of input */
 
         /* Gets what the command prints. Return: whether to go on. */
         bool (*on_output)(struct TerminalForward *f, const char *data, size_t n);
         void *userdata;
 
-        char typed[2 * TERMINAL_CHUNK + 1]; /* not yet taken by the command */
+        char typed[1024]; /* not yet taken by the command */
         size_t n_typed;
 } TerminalForward;
 

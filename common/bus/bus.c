@@ -2,6 +2,7 @@
 
 #include "common/bus/bus.h"
 
+#include <fcntl.h>
 #include <systemd/sd-bus.h>
 #include <time.h>
 
@@ -68,11 +69,28 @@ int bus_new_direct(Bus **ret) {
         return 0;
 }
 
+int bus_let_ask(Bus *b) {
+        return sd_bus_set_allow_interactive_authorization(b->bus, true);
+}
+
 /* Hand systemd's words for a failure to the caller. Return: @r. */
 static int bus_failed(int r, const sd_bus_error *error, char **reterr) {
         if (str_format(reterr, "%s", error->message ? error->message : strerror(-r)) < 0)
                 return -ENOMEM;
         return r;
+}
+
+static bool is_refused(const sd_bus_error *error) {
+        return sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED) ||
+                sd_bus_error_has_name(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED);
+}
+
+/* What polkit(8) does not permit has a remedy. @details: what its rules know of the call */
+static int describe_refusal(const char *action, const char *details, char **ret) {
+        return str_format(ret,
+                "not permitted to this user: polkit's action %s, %s. A rule of polkit's can permit "
+                "it, see DELEGATION in spawnlet(1); or use sudo",
+                action, details);
 }
 
 void bus_units_free(BusUnit *units, size_t n) {
@@ -217,11 +235,51 @@ int bus_unregister_machine(Bus *b, const char *machine, char **reterr) {
 #define PATIENCE_USEC (5 * 60 * USEC_PER_SEC)
 
 static int new_call(Bus *b, const char *method, sd_bus_message **ret) {
-        int r;
+        return sd_bus_message_new_method_call(
+                b->bus, ret, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
+}
+
+/* What goes wrong inside comes in words that do not say where. */
+static int shell_failed(int r, const sd_bus_error *error, const BusShell *shell, char **reterr) {
+        _cleanup_free_ char *details = NULL;
+        int k;
+
+        if (is_refused(error)) {
+                k = str_format(&details, "machine %s, user root", shell->machine);
+                if (k >= 0)
+                        k = describe_refusal("org.freedesktop.machine1.shell", details, reterr);
+        } else {
+                k = str_format(reterr, "%s (this needs systemd and D-Bus inside)",
+                        error->message ? error->message : strerror(-r));
+        }
+        return k < 0 ? k : r;
+}
+
+int bus_open_shell(Bus *b, const BusShell *shell, int *ret, char **reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+        int r, fd;
 
         r = sd_bus_message_new_method_call(
-                b->bus, ret, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
-        return r < 0 ? r : sd_bus_message_set_allow_interactive_authorization(*ret, true);
+                b->bus, &call, MACHINED_NAME, MACHINED_PATH, MACHINED_MANAGER, "OpenMachineShell");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "sss", shell->machine, "root", shell->path);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(call, (char **) shell->argv);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(call, (char **) shell->environment);
+        if (r >= 0)
+                r = sd_bus_call(b->bus, call, PATIENCE_USEC, &error, &reply);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "hs", &fd, NULL);
+        if (r < 0)
+                return shell_failed(r, &error, shell, reterr);
+
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* the other one is the message's */
+        if (fd < 0)
+                return bus_failed(-errno, &error, reterr);
+        *ret = fd;
+        return 0;
 }
 
 int bus_reload(Bus *b, char **reterr) {
@@ -424,6 +482,34 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
         return 0;
 }
 
+/* There is no job. */
+static int refuse_job(Wait *w, const sd_bus_error *error) {
+        static const struct {
+                const char *method, *verb;
+        } verbs[] = {
+                { "StartUnit", "start" },
+                { "StopUnit", "stop" },
+                { "RestartUnit", "restart" },
+                { "ReloadUnit", "reload" },
+        };
+        _cleanup_free_ char *details = NULL, *why = NULL;
+        const char *verb = "";
+
+        if (!is_refused(error)) {
+                end_job(w, error->message ? error->message : error->name);
+                return 0;
+        }
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (strcmp(verbs[i].method, w->job->method) == 0)
+                        verb = verbs[i].verb;
+        if (str_format(&details, "unit %s, verb %s", w->job->unit, verb) < 0 ||
+                describe_refusal("org.freedesktop.systemd1.manage-units", details, &why) < 0)
+                return -ENOMEM;
+        end_job(w, why);
+        return 0;
+}
+
 static int on_job_made(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Wait *w = userdata;
         const char *path;
@@ -432,9 +518,9 @@ static int on_job_made(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         (void) error; /* an answer is not answered */
         w->jobs->n_calls--;
         if (sd_bus_message_is_method_error(m, NULL)) {
-                const sd_bus_error *e = sd_bus_message_get_error(m);
-
-                end_job(w, e->message ? e->message : e->name);
+                r = refuse_job(w, sd_bus_message_get_error(m));
+                if (r < 0)
+                        w->jobs->error = r;
                 return 0;
         }
 

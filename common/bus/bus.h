@@ -33,6 +33,13 @@ int bus_new(Bus **ret);
  */
 int bus_new_direct(Bus **ret);
 
+/**
+ * bus_let_ask() - let polkit(8) ask somebody for a password where a call needs one
+ *
+ * Return: 0 or negative errno.
+ */
+int bus_let_ask(Bus *b);
+
 typedef struct BusUnit {
         char *name;   /* container-NAME.service */
         char *load;   /* LoadState: "loaded", "masked", ... */
@@ -89,6 +96,25 @@ int bus_stop_timeout(Bus *b, const char *unit, uint64_t *ret);
  * Return: 0 also if it does not know the machine, or does not run; negative errno.
  */
 int bus_unregister_machine(Bus *b, const char *machine, char **reterr);
+
+typedef struct BusShell {
+        const char *machine;
+        const char *path;         /* of the program inside, which runs as root */
+        const char *const *argv;  /* argv[0] included */
+        char *const *environment; /* beside that of the session */
+} BusShell;
+
+/**
+ * bus_open_shell() - have systemd-machined run a program in a session of its own in a container
+ * @ret: the master's end of the session's terminal, owned by the caller
+ * @reterr: as in bus_list_containers()
+ *
+ * For every user who is permitted org.freedesktop.machine1.shell. How it ends is not told: it is a service
+ * of the systemd inside.
+ *
+ * Return: 0 or negative errno.
+ */
+int bus_open_shell(Bus *b, const BusShell *shell, int *ret, char **reterr);
 
 /**
  * bus_reload() - have systemd run its generators, and read all units anew
