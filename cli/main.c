@@ -66,7 +66,8 @@ static void help(void) {
                "                show-ip\n"
                "     --strict   check: warnings count as errors\n"
                "     --dry-run  apply: print what would be done, and do nothing\n"
-               "     --no-ask-password  Do not ask for a password where one is needed\n\n"
+               "     --no-ask-password\n                   Do not ask for a password where polkit "
+               "wants one\n\n"
                "Containers are declared in /etc/spawnlet, see spawnlet.container(5).\n");
 }
 

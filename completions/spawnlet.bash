@@ -24,7 +24,7 @@ _spawnlet_files() {
 _spawnlet() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     local verbs='list status start stop restart reload diff apply check show cat unit keys show-ip run shell help'
-    local options='-h --help --version --json --strict --dry-run'
+    local options='-h --help --version --json --strict --dry-run --no-ask-password'
     local verb='' name='' i
 
     COMPREPLY=()
@@ -50,6 +50,7 @@ _spawnlet() {
         list | diff | show | keys | show-ip) options='--help --json' ;;
         apply) options='--help --json --dry-run' ;;
         check) options='--help --json --strict' ;;
+        start | stop | restart | reload | run | shell) options='--help --no-ask-password' ;;
         *) options='--help' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
