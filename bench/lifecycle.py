@@ -37,7 +37,8 @@ ExecStart={}
 
 OFTEN = "[Unit]\nStartLimitIntervalSec=0\n"
 SHARED = OFTEN + "[Container]\nSystem=host\nAutoStart=no\n"
-PRIVATE = SHARED + "[Network]\nHostAddress=10.99.0.1\nLocalAddress=10.99.0.2\n"
+USERS = SHARED + "[Network]\nHostAddress=10.99.0.1\nLocalAddress=10.99.0.2\n"
+PRIVATE = USERS + "[Exec]\nPrivateUsers=no\n"
 WHOLE = OFTEN + "[Container]\nRoot=/srv/whole\nAutoStart=no\n"
 
 SETTINGS = """\
@@ -107,24 +108,30 @@ class Bench:
         end = self.stamps("InactiveEnter", unit)[0]
         return end - empty[0], end - begin
 
+    def cpu(self, unit):
+        """What it has taken of the processors so far, in ms: all of its processes."""
+        stat = (self.host._scope.parent / f"machine.slice/{unit}/cpu.stat").read_text()
+        return int(re.search(r"^usage_usec (\d+)$", stat, re.M)[1]) / 1e3
+
     def command_line(self, name):
         text = self.host.out("systemctl", "cat", f"container-{name}")
         return re.search(r"^ExecStart=(.*)$", text, re.M)[1]
 
-    def by_hand(self, name, change=lambda command: command):
+    def by_hand(self, name, change=lambda command: command, of=None):
         """The container's systemd-nspawn in a unit of its own, with the same root."""
         unit = f"by-hand-{name}.service"
-        self.host.write(f"/etc/systemd/system/{unit}", UNIT.format(change(self.command_line(name))))
+        self.host.write(f"/etc/systemd/system/{unit}", UNIT.format(change(self.command_line(of or name))))
         return unit
 
     def turns(self, what, units, stop=()):
         """Start and stop units in turn. Returns for each the samples (start, after the last
-        process, stop)."""
+        process, stop, CPU time until ready)."""
         samples = {unit: [] for unit in units}
         for i in range(-1, self.rounds):
             self.progress(f"{what}: round {i + 1} of {self.rounds}")
             for unit in units:
-                sample = (self.start(unit), *self.stop(unit, *stop))
+                started, cpu = self.start(unit), self.cpu(unit)
+                sample = (started, *self.stop(unit, *stop), cpu)
                 if i >= 0:  # in the first round nothing is in a cache
                     samples[unit].append(sample)
         return [list(zip(*samples[unit])) for unit in units]
@@ -147,17 +154,48 @@ def compare_by_hand(bench):
              "--host-address=10.99.1.1", "--local-address=10.99.1.2")
     pairs = {
         "System=host": ("container-shared.service", bench.by_hand("shared")),
-        "System=host, own network": ("container-private.service", bench.by_hand(
+        "the same, own network, PrivateUsers=no": ("container-private.service", bench.by_hand(
             "private", lambda command: command.replace("netns/private", "netns/kept"))),
         "a whole Debian": ("container-whole.service", bench.by_hand("whole")),
     }
     bench.keep([unit for pair in pairs.values() for unit in pair])
     for what, units in pairs.items():
-        (start, after, stop), (start2, after2, stop2) = bench.turns(what, units)
+        (start, after, stop, _), (start2, after2, stop2, _) = bench.turns(what, units)
         yield row(what, "start until ready, ms", start, "unit by hand", start2, 1.03)
         yield row(what, "stop until inactive, ms", stop, "unit by hand", stop2)
         # DESIGN: within 10 ms. What nspawn and systemd take of it by themselves is in README.md.
         yield row(what, "after the last process, ms", after, "unit by hand", after2)
+
+
+def nspawn_alone(command):
+    """The same container with a network of its own from systemd-nspawn, which makes the pair and gives it no
+    addresses."""
+    command = re.sub(r"^.*?(systemd-nspawn .*) --bind-ro=\S+/spawnlet-init:\S+(.*) -- \S+ --boot ",
+                     r"\1\2 --boot -- ", command)
+    return command.replace("--private-network", "--network-veth")
+
+
+def without_users(command):
+    return nspawn_alone(command).replace(":/usr:idmap", "").replace(
+        " --private-users=pick --private-users-ownership=map", "")
+
+
+def compare_users(bench):
+    """What users of its own add to a container with a network of its own: to ours, and to systemd-nspawn,
+    whose -U is the same as the options in our unit."""
+    host = bench.host
+    host.define("users", USERS)
+    host.define("root", PRIVATE)
+    units = ("container-users.service", "container-root.service",
+             bench.by_hand("users", nspawn_alone), bench.by_hand("users-root", without_users, of="users"))
+    bench.keep(units)
+    samples = bench.turns("users of its own", units)
+    for figure, number in (("start until ready, ms", 0), ("CPU time until ready, ms", 3)):
+        ours, ours_root, theirs, theirs_root = [sample[number] for sample in samples]
+        yield row("own users and network", figure, ours, "systemd-nspawn -U", theirs)
+        yield row("own users and network", figure, ours, "PrivateUsers=no", ours_root)
+        yield row("what users add", figure.split(",")[0] + ", factor", [a / b for a, b in zip(ours, ours_root)],
+                  "to systemd-nspawn", [a / b for a, b in zip(theirs, theirs_root)], 1.03)
 
 
 def plain(command):
@@ -234,6 +272,7 @@ def compare(release, built, quick, progress):
     with Host(release, built.stage) as host:
         bench = Bench(host, progress, QUICK if quick else ROUNDS)
         yield from compare_by_hand(bench)
+        yield from compare_users(bench)
         yield from compare_plain_boot(bench)
         yield from compare_poweroff(bench)
         yield from compare_at_once(bench)
