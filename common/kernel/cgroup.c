@@ -268,7 +268,7 @@ static int change_to(DIR **d, const char *name) {
 int cgroup_remove_below(const char *path) {
         _cleanup_closedir_ DIR *d = opendir(path);
         unsigned depth = 0;
-        struct stat st = {}; /* of the one that was emptied last */
+        struct stat emptied = {}, st; /* the one that was emptied last, and where we are */
 
         if (!d)
                 return errno == ENOENT ? 0 : -errno;
@@ -283,14 +283,18 @@ int cgroup_remove_below(const char *path) {
                         continue;
                 if (entry && errno == ENOENT)
                         continue;
-                /* Some are below it; or it has processes. */
-                if (entry && ((errno != EBUSY && errno != ENOTEMPTY) || entry->d_ino == st.st_ino))
-                        return -errno;
-                if (!entry && fstat(dirfd(d), &st) < 0)
+                int refused = entry ? errno : 0;
+                if (entry && refused != EBUSY && refused != ENOTEMPTY)
+                        return -refused;
+                if (!entry && fstat(dirfd(d), &emptied) < 0)
                         return -errno;
                 r = change_to(&d, entry ? entry->d_name : "..");
                 if (r < 0)
                         return r;
+                if (fstat(dirfd(d), &st) < 0)
+                        return -errno;
+                if (entry && st.st_ino == emptied.st_ino)
+                        return -refused; /* there are none below it: it has processes */
                 depth = entry ? depth + 1 : depth - 1;
         }
 }
