@@ -764,8 +764,8 @@ static int check_needs_users(const Definition *d, Diags *diags) {
  * and then misses it. */
 static int check_ambient(const Definition *d, Diags *diags) {
         for (const Setting *s = NULL; (s = definition_next(d, KEY_AMBIENT_CAPABILITY, s));)
-                if (strcmp(s->value, "CAP_NET_BIND_SERVICE") == 0)
-                        return complain(diags, s, "remove it: all ports can be used",
+                if (strcasecmp(s->value, "CAP_NET_BIND_SERVICE") == 0)
+                        return complain(diags, s, "remove it: ports below 1024 can be used without",
                                 "private users have no capability in a network of others");
         return 0;
 }
