@@ -195,7 +195,8 @@ CHECKS = {
     "prints without an end": (
         "print 'x' x 65536 while 1;", "did not end within 0.5 s"),
     "prints lines without an end": (
-        "print \"line\\n\" x 4096 while 1;", "did not end within 0.5 s: li"),
+        # However much of the last one has come.
+        "print \"line\\n\" x 4096 while 1;", "did not end within 0.5 s: l"),
     "reads what it has printed": (
         "if (!fork) { syscall 112; sysopen my $f, '/proc/self/fd/1', O_RDWR | O_NONBLOCK or die; my $x;"
         " for my $i (1 .. 20000) { syswrite $f, 'x'; for (0 .. $i % 200) { } sysread $f, $x, 10 } sleep 1000 }"
