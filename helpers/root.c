@@ -570,9 +570,16 @@ static int prepare_nix(int root, const char *machine) {
                         return log_error_errno(r, "Failed to make '%s': %m", shared[i]);
         }
         for (size_t i = 0; i < ELEMENTSOF(own); i++) {
+                (void) snprintf(path, sizeof(path), "/nix/var/nix/%s", own[i]);
+                r = mkdir_parents(path, 0755);
+                /* Closed: a set-user-ID program in there would be root's for the host's users. */
+                (void) snprintf(path, sizeof(path), "/nix/var/nix/%s/per-container", own[i]);
+                if (r >= 0)
+                        r = mkdir_parents(path, 0700);
                 (void) snprintf(
                         path, sizeof(path), "/nix/var/nix/%s/per-container/%s", own[i], machine);
-                r = mkdir_parents(path, 0755);
+                if (r >= 0)
+                        r = mkdir_parents(path, 0755);
                 if (r < 0)
                         return log_error_errno(r, "Failed to make '%s': %m", path);
         }

@@ -859,7 +859,9 @@ int unit_text(const Definition *d, char **ret) {
                 str_append(&s, "Environment=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1\n");
         str_append_all(&s, "SyslogIdentifier=container-", d->machine, "\n");
         if (keeps_journal_outside(d))
-                str_append_all(&s, "LogsDirectory=spawnlet/", d->machine, "\n");
+                /* Closed above: a set-user-ID program in it would be root's for the host's users. */
+                str_append_all(&s, "LogsDirectory=spawnlet spawnlet/", d->machine, "\n",
+                        "LogsDirectoryMode=0700\n");
         append_prepare(&s, d, root, &reloadable);
         append_nspawn(&s, d, root);
         if (waits_for_health(d))

@@ -81,6 +81,8 @@ def test_an_ephemeral_container_keeps_its_journal_on_the_host(host):
     ids = host.out("ls", "/var/log/spawnlet/web").split()
     equal(len(ids), 1, "one machine id for all lives")
     kept = host.out("journalctl", "--no-pager", "-D", f"/var/log/spawnlet/web/{ids[0]}")
+    # A set-user-ID program inside is root's on disk: no user of the host's can come near it.
+    equal(host.out("stat", "-c", "%a %U", "/var/log/spawnlet"), "700 root")
     contains("first life", kept)
     contains("second life", kept)
 
