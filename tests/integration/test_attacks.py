@@ -8,7 +8,7 @@ the most rights, unless the test is about these.
 import re
 import time
 
-from case import contains, contains_not, equal
+from case import contains, contains_not, equal, releases
 from containers import says
 from host import wait_until
 
@@ -99,6 +99,7 @@ def start(host, more=""):
     host.run("systemctl", "start", "container-web")
 
 
+@releases("13", "sid")
 def test_while_it_is_entered_and_changed(host):
     """Mounts that come and go under links that do; commands that are watched from their first moment on."""
     start(host)
@@ -142,6 +143,7 @@ for my $fd (grep /^\d+$/, readdir $d) {
 """
 
 
+@releases("13", "sid")
 def test_what_commands_get(host):
     """Neither descriptors nor variables of the host's, also where its caller has closed descriptors; and nothing
     of the container's is loaded into who waits for them."""
@@ -218,6 +220,7 @@ CHECKS = {
 }
 
 
+@releases("13", "sid")
 def test_checks_that_attack(host):
     """Each is over in time, keeps nothing of the host's busy, and shows nothing that a terminal would obey."""
     start(host, "HealthCommand=/srv/check\nHealthInterval=100ms\nHealthTimeout=500ms\nHealthRetries=1\n"
@@ -291,6 +294,7 @@ def stop(host, seconds):
     return seen
 
 
+@releases("13", "sid")
 def test_inits_that_attack(host):
     """Names, groups and cgroups that are hard to read; one that is stopped by the host, and one that is held up."""
     before = host.footprint()
@@ -336,6 +340,7 @@ def copies(host):
     return host.out("find", "/var/lib/machines", "-maxdepth", "1", "-name", ".#*web*").splitlines()
 
 
+@releases("13", "sid")
 def test_copies_that_are_hard_to_remove(host):
     host.write("/srv/victim/file", "of the host\n")
     script(host, "litter", LITTER)
@@ -386,6 +391,7 @@ true
 """
 
 
+@releases("13", "sid")
 def test_users_and_what_is_the_hosts(host):
     """With private users, nothing that is mounted read-only becomes writable. On disk, root's files are root's:
     nobody on the host may come near them."""
