@@ -82,14 +82,20 @@ static char **read_arguments(size_t size) {
         char *text = malloc(size + 1), **argv;
         size_t n = 0;
 
-        if (!text || !read_all(text, size))
+        if (!text)
                 return NULL;
+        if (!read_all(text, size)) {
+                free(text);
+                return NULL;
+        }
         text[size] = '\0';
         for (size_t i = 0; i < size; i++)
                 n += text[i] == '\0';
         argv = calloc(n + 1, sizeof(char *));
-        if (!argv)
-                return NULL;
+        if (!argv || n == 0) {
+                free(text);
+                return argv;
+        }
         for (size_t i = 0; i < n; i++) {
                 argv[i] = text;
                 text += strlen(text) + 1;
@@ -168,7 +174,8 @@ typedef struct Relay {
 } Relay;
 
 static void close_end(int *fd) {
-        (void) close(*fd);
+        if (*fd >= 0)
+                (void) close(*fd);
         *fd = -EBADF;
 }
 
