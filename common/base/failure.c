@@ -11,16 +11,7 @@
 #define FAILURE_MAX (64U * 1024)
 
 int failure_write(const char *machine, const char *text) {
-        _cleanup_close_ int directory = -EBADF;
-        int r;
-
-        r = mkdir_parents(SPAWNLET_FAILURES_DIR, 0755);
-        if (r < 0)
-                return r;
-        directory = open(SPAWNLET_FAILURES_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (directory < 0)
-                return -errno;
-        return file_replace(directory, machine, text, strlen(text), 0644);
+        return file_write(SPAWNLET_FAILURES_DIR, machine, text);
 }
 
 int failure_take(const char *machine, char **ret) {

@@ -137,6 +137,17 @@ int file_replace(int dirfd, const char *name, const void *data, size_t size, mod
         return 0;
 }
 
+int file_write(const char *directory, const char *name, const char *text) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = mkdir_parents(directory, 0755);
+        if (r < 0)
+                return r;
+        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : file_replace(fd, name, text, strlen(text), 0644);
+}
+
 int file_remove(const char *directory, const char *name) {
         _cleanup_close_ int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char temporary[NAME_MAX + 1];

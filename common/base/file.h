@@ -43,6 +43,13 @@ int file_create(int dirfd, const char *name, const void *data, size_t size, mode
 int file_replace(int dirfd, const char *name, const void *data, size_t size, mode_t mode);
 
 /**
+ * file_write() - file_replace() with a text that all may read, in a directory that is made if it is missing
+ *
+ * Return: 0 or negative errno.
+ */
+int file_write(const char *directory, const char *name, const char *text);
+
+/**
  * file_remove() - undo file_replace()
  *
  * Return: 0, also if there is no such file or directory; negative errno.

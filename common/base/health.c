@@ -259,19 +259,11 @@ int health_remove(const char *machine, char **ret_status) {
 }
 
 int health_write(const char *machine, const HealthRecord *h) {
-        _cleanup_close_ int directory = -EBADF;
         _cleanup_free_ char *text = NULL;
         int r;
 
         r = format_record(h, &text);
-        if (r >= 0)
-                r = mkdir_parents(SPAWNLET_HEALTH_DIR, 0755);
-        if (r < 0)
-                return r;
-        directory = open(SPAWNLET_HEALTH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (directory < 0)
-                return -errno;
-        return file_replace(directory, machine, text, strlen(text), 0644);
+        return r < 0 ? r : file_write(SPAWNLET_HEALTH_DIR, machine, text);
 }
 
 int health_judge(

@@ -23,15 +23,7 @@ int resolv_format(char *const *servers, char *const *domains, char **ret) {
 }
 
 int resolv_make(const char *machine, const char *text) {
-        _cleanup_close_ int directory = -EBADF;
-        int r;
-
-        r = mkdir_parents(SPAWNLET_RESOLV_DIR, 0755);
-        if (r < 0)
-                return r;
-
-        directory = open(SPAWNLET_RESOLV_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return directory < 0 ? -errno : file_replace(directory, machine, text, strlen(text), 0644);
+        return file_write(SPAWNLET_RESOLV_DIR, machine, text);
 }
 
 int resolv_rewrite(const char *machine, const char *text) {
