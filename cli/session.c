@@ -145,28 +145,28 @@ static bool on_output(TerminalForward *f, const char *data, size_t n) {
 }
 
 static int forward_terminal(const Terminal *t, int pty, const SessionSetup *setup) {
-        Output output = {};
+        Output o = {};
         TerminalForward f = { .terminal = t,
                 .pty = pty,
                 .end = -EBADF,
                 .input = STDIN_FILENO,
                 .on_output = on_output,
-                .userdata = &output };
+                .userdata = &o };
         int r;
 
-        (void) snprintf(output.trailer, sizeof(output.trailer), "%s%.*s", SESSION_TRAILER_START,
+        (void) snprintf(o.trailer, sizeof(o.trailer), "%s%.*s", SESSION_TRAILER_START,
                 SESSION_MARK_SIZE, setup->mark);
-        output.trailer[TRAILER_SIZE - 1] = ':';
+        o.trailer[TRAILER_SIZE - 1] = ':';
 
         r = terminal_make_raw(t);
         if (r >= 0)
                 r = terminal_forward(&f);
         if (r >= 0)
-                r = output.error;
+                r = o.error;
         if (r < 0)
                 return r;
-        return output.n_digits == STATUS_DIGITS && output.status >= 0 && output.status <= UINT8_MAX
-                ? output.status
+        return o.n_digits == STATUS_DIGITS && o.status >= 0 && o.status <= UINT8_MAX
+                ? o.status
                 : -ECONNRESET;
 }
 
