@@ -170,8 +170,10 @@ def compare_by_hand(bench):
 def nspawn_alone(command):
     """The same container with a network of its own from systemd-nspawn, which makes the pair and gives it no
     addresses."""
-    command = re.sub(r"^.*?(systemd-nspawn .*) --bind-ro=\S+/spawnlet-init:\S+(.*) -- \S+ --boot ",
-                     r"\1\2 --boot -- ", command)
+    command, n = re.subn(
+        r"^.*?(systemd-nspawn .*) --bind-ro=\S+/spawnlet-init:(\S+)(.*) -- \2 --network --boot ",
+        r"\1\3 --boot -- ", command)
+    assert n == 1, command
     return command.replace("--private-network", "--network-veth")
 
 

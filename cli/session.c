@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <sys/random.h>
 
-#include "common/base/gate-protocol.h"
+#include "common/base/init-protocol.h"
 #include "common/base/log.h"
 #include "common/base/name.h"
 #include "common/base/session-protocol.h"
@@ -14,7 +14,7 @@
 #include "common/base/terminal.h"
 
 static int open_shell(Bus *bus, const char *name, int *ret, char **reterr) {
-        const char *const argv[] = { GATE_INIT, "--session", NULL };
+        const char *const argv[] = { INIT_PATH, "--session", NULL };
         _cleanup_strv_ char **environment = NULL;
         _cleanup_free_ char *machine = NULL;
         const char *term = getenv("TERM");
@@ -24,7 +24,7 @@ static int open_shell(Bus *bus, const char *name, int *ret, char **reterr) {
         if (r >= 0 && term)
                 r = strv_extendf(&environment, "TERM=%s", term);
         return r < 0 ? r
-                     : bus_open_shell(bus, &(BusShell){ machine, GATE_INIT, argv, environment },
+                     : bus_open_shell(bus, &(BusShell){ machine, INIT_PATH, argv, environment },
                                ret, reterr);
 }
 

@@ -3,15 +3,16 @@
 /*
  * spawnlet-init: what is ours inside a container.
  *
- * First, the first process of a container that has users and a network of its own.
+ * First, the first process of a container that has users of its own. Nothing of the container has run
+ * before it, and it executes the container's real init. Before that,
  *
- * systemd-nspawn cannot join a network namespace made for it when it makes users, too; and one that it
- * makes, which the container's root may then administer, has no network yet when the first process
- * starts. So that process is this one. It says over a socket that the namespaces are there, waits until
- * spawnlet-network, outside, has made the network in them, and executes the container's real init. See
- * common/kernel/gate.h.
- *
- * Nothing of the container has run before it.
+ * - it waits until there is a network of the container's own. systemd-nspawn cannot join a network namespace
+ *   made for it when it makes users, too; and one that it makes, which the container's root may then
+ *   administer, has no network yet. So this process says over a socket that the namespaces are there, and
+ *   spawnlet-network, outside, makes the network in them. See common/kernel/gate.h.
+ * - it binds the resolv.conf that spawnlet-root wrote over the container's. That may be a link to
+ *   /run/systemd/resolve, and a directory that systemd-nspawn before 253 makes there for a mount belongs to
+ *   nobody: systemd inside could not start.
  *
  * Second, what systemd-machined runs for `spawnlet run` and `spawnlet shell`, see
  * common/base/session-protocol.h.
@@ -21,14 +22,17 @@
  */
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/gate-protocol.h"
+#include "common/base/init-protocol.h"
 #include "helpers/session.h"
 
 /* Where systemd-nspawn --boot looks for an init, in this order; systemd-nspawn(1). */
@@ -37,6 +41,9 @@ static const char *const inits[] = {
         "/lib/systemd/systemd",
         "/sbin/init",
 };
+
+/* So many links the kernel follows, too; path_resolution(7). */
+#define LINKS_MAX 40
 
 static int fail(const char *action) {
         (void) fprintf(stderr, "spawnlet-init: Failed to %s: %s\n", action, strerror(errno));
@@ -88,26 +95,77 @@ static bool wait_for_network(int gate) {
         return n == 1;
 }
 
-/* The command line of the first process is argv[0], then "--boot" and arguments of the init, or "--" and a
- * command. */
-static int run_init(char *argv[], bool boot) {
-        int gate = take_gate();
+/* Make the directories above @path, and an empty file there, if they are missing. */
+static int make_file(const char *path) {
+        char parent[PATH_MAX];
 
-        if (gate < 0)
+        (void) snprintf(parent, sizeof(parent), "%s", path);
+        for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+                        return -1;
+                *slash = '/';
+        }
+        return mknod(path, S_IFREG | 0644, 0) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* Where a link leads, also if there is nothing. The kernel follows those in the directories on the way.
+ * @path: a buffer of PATH_MAX, with an absolute path; changed
+ * Return: 1 if it was one, 0 if not, -1 if it failed. */
+static int follow_link(char *path) {
+        char target[PATH_MAX], *name = strrchr(path, '/') + 1;
+        ssize_t n = readlink(path, target, sizeof(target));
+
+        if (n < 0)
+                return errno == EINVAL || errno == ENOENT ? 0 : -1;
+        if (target[0] == '/')
+                name = path;
+        if (n + (name - path) >= PATH_MAX) {
+                errno = ENAMETOOLONG;
+                return -1;
+        }
+        memcpy(name, target, (size_t) n);
+        name[n] = '\0';
+        return 1;
+}
+
+static int bind_resolv_conf(void) {
+        char path[PATH_MAX] = "/etc/resolv.conf";
+        int r, n_links = 0;
+
+        while ((r = follow_link(path)) > 0)
+                if (++n_links > LINKS_MAX) {
+                        errno = ELOOP;
+                        return -1;
+                }
+        if (r < 0 || make_file(path) < 0)
+                return -1;
+        return mount(INIT_RESOLV_CONF, path, NULL, MS_BIND, NULL);
+}
+
+/* Return: an exit status, if it returns. */
+static int run_init(char *argv[], bool boots, bool waits, bool binds) {
+        int gate = waits ? take_gate() : -1;
+
+        if (waits && gate < 0)
                 return fail("find the socket of spawnlet-network");
-        /* It has said what was wrong, and ends the container by this. */
-        if (!wait_for_network(gate))
-                return EXIT_FAILURE;
-        (void) tell(gate);
-        (void) close(gate);
+        if (binds && bind_resolv_conf() < 0)
+                return fail("put resolv.conf in its place");
+        if (waits) {
+                /* If it is not there, spawnlet-network has said why, and ends the container by this. */
+                if (!wait_for_network(gate))
+                        return EXIT_FAILURE;
+                (void) tell(gate);
+                (void) close(gate);
+        }
 
-        if (!boot) {
-                (void) execvp(argv[2], argv + 2);
+        if (!boots) {
+                (void) execvp(argv[1], argv + 1);
                 return fail("execute the container's command");
         }
         for (size_t i = 0; i < sizeof(inits) / sizeof(inits[0]); i++) {
-                argv[1] = (char *) inits[i];
-                (void) execv(argv[1], argv + 1);
+                argv[0] = (char *) inits[i];
+                (void) execv(argv[0], argv);
                 if (errno != ENOENT)
                         break;
         }
@@ -115,20 +173,30 @@ static int run_init(char *argv[], bool boot) {
 }
 
 int main(int argc, char *argv[]) {
-        const char *mode = argc > 1 ? argv[1] : "";
+        bool waits = false, binds = false;
 
-        if (strcmp(mode, "--boot") == 0)
-                return run_init(argv, true);
-        if (strcmp(mode, "--") == 0 && argc > 2)
-                return run_init(argv, false);
-        if (strcmp(mode, "--session") == 0)
-                return session_run();
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--network") == 0)
+                        waits = true;
+                else if (strcmp(argv[i], "--resolv-conf") == 0)
+                        binds = true;
+                else if (strcmp(argv[i], "--boot") == 0)
+                        return run_init(argv + i, true, waits, binds);
+                else if (strcmp(argv[i], "--") == 0 && i + 1 < argc)
+                        return run_init(argv + i, false, waits, binds);
+                else if (strcmp(argv[i], "--session") == 0)
+                        return session_run();
+                else
+                        break;
 
         (void) fprintf(stderr,
-                "%s --boot [ARGUMENT...]\n%s -- COMMAND...\n%s --session\n\n"
-                "Wait until a container's network is there, then execute its init or COMMAND. "
-                "Called "
-                "by systemd-nspawn; see spawnlet.container(5).\n"
+                "%s [--network] [--resolv-conf] --boot [ARGUMENT...]\n"
+                "%s [--network] [--resolv-conf] -- COMMAND...\n"
+                "%s --session\n\n"
+                "Execute a container's init, or COMMAND. Before that, with --network, wait until "
+                "its "
+                "network is there; with --resolv-conf, put the resolv.conf of DNS= in its place. "
+                "Called by systemd-nspawn; see spawnlet.container(5).\n"
                 "With --session, execute a command for who is at the other end of the terminal. "
                 "Called by systemd-machined; see spawnlet(1).\n",
                 argv[0], argv[0], argv[0]);

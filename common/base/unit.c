@@ -3,9 +3,9 @@
 #include "common/base/unit.h"
 
 #include "common/base/credential.h"
-#include "common/base/gate-protocol.h"
 #include "common/base/hardening.h"
 #include "common/base/health.h"
+#include "common/base/init-protocol.h"
 #include "common/base/name.h"
 #include "common/base/parse.h"
 #include "common/base/settings.h"
@@ -344,8 +344,7 @@ static void append_network_options(Str *s, const Definition *d) {
                 append_pair(s, d, *v);
 }
 
-/* Whether spawnlet-init is the container's first process, and the network is made by then: systemd-nspawn,
- * which makes users, makes the namespace, too. */
+/* Whether spawnlet-init waits for the network: systemd-nspawn, which makes users, makes the namespace, too. */
 static bool waits_for_network(const Definition *d) {
         return definition_has_private_users(d) && definition_network(d) == NETWORK_OWN;
 }
@@ -391,6 +390,22 @@ static const char *host_resolv_conf(const Definition *d) {
                    *dash = mode ? strchr(mode, '-') : NULL; /* as in copy-host, bind-stub */
 
         return dash && definition_network(d) != NETWORK_HOST ? dash + 1 : NULL;
+}
+
+/* Whether spawnlet-root writes a resolv.conf, which is to be bound over the container's. */
+static bool has_resolv_conf(const Definition *d) {
+        return definition_find(d, KEY_DNS) || host_resolv_conf(d);
+}
+
+/* Whether spawnlet-init binds it, for the sake of a system inside; what may not mount leaves it to nspawn. */
+static bool binds_resolv_conf(const Definition *d) {
+        return has_resolv_conf(d) && definition_has_private_users(d) && definition_boots(d) &&
+                !drops_capability(d, "CAP_SYS_ADMIN");
+}
+
+/* Whether spawnlet-init is the container's first process. */
+static bool starts_with_ours(const Definition *d) {
+        return waits_for_network(d) || binds_resolv_conf(d);
 }
 
 /*
@@ -493,18 +508,22 @@ static void append_host_options(Str *s, const Definition *d) {
         str_append(s, SSH_OPTION);
 }
 
+/* Whether the init is where systemd-nspawn(1), --boot, or spawnlet-init in its place, looks for one. */
+static bool finds_init(const Definition *d) {
+        return definition_boots(d) && definition_system(d) != SYSTEM_PATH &&
+                !definition_find(d, KEY_INIT);
+}
+
 /* What follows nspawn's own options: the init, unless nspawn finds it, and its arguments. */
 static void append_init(Str *s, const Definition *d) {
         const char *init = definition_value(d, KEY_INIT);
 
         str_append(s, " --");
 
-        if (waits_for_network(d)) {
-                bool finds_init =
-                        definition_boots(d) && definition_system(d) != SYSTEM_PATH && !init;
-
-                str_append_all(s, " " GATE_INIT " ", finds_init ? "--boot" : "--");
-        }
+        if (starts_with_ours(d))
+                str_append_all(s, " " INIT_PATH, waits_for_network(d) ? " --network" : "",
+                        binds_resolv_conf(d) ? " --resolv-conf" : "",
+                        finds_init(d) ? " --boot" : " --");
         if (!definition_boots(d)) {
                 append_options(s, d, KEY_COMMAND, "");
                 return;
@@ -691,15 +710,12 @@ static bool keeps_journal_outside(const Definition *d) {
 }
 
 static void append_nspawn(Str *s, const Definition *d, const char *root) {
-        bool boots = definition_boots(d);
-
         str_append(s, "ExecStart=");
         append_launcher(s, d);
         str_append_all(
                 s, "systemd-nspawn --quiet --keep-unit --settings=no --machine=", d->machine);
         append_option(s, d, definition_find(d, KEY_IMAGE) ? "--image=" : "--directory=", root);
-        if (boots && definition_system(d) != SYSTEM_PATH && !definition_find(d, KEY_INIT) &&
-                !waits_for_network(d))
+        if (finds_init(d) && !starts_with_ours(d))
                 str_append(s, " --boot");
         append_option(
                 s, d, "--notify-ready=", notifies_ready(d) || waits_for_network(d) ? "yes" : "no");
@@ -711,7 +727,7 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
                         s, " --bind-ro=/usr", definition_shifts_users(d) ? ":/usr:idmap" : "");
         if (definition_system(d) == SYSTEM_PATH)
                 append_nix(s, d);
-        str_append(s, " --bind-ro=" LIBEXEC_DIR "/spawnlet-init:" GATE_INIT);
+        str_append(s, " --bind-ro=" LIBEXEC_DIR "/spawnlet-init:" INIT_PATH);
         if (keeps_journal_outside(d))
                 str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal",
                         definition_shifts_users(d) ? ":idmap" : "");
@@ -720,9 +736,10 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         append_table_options(s, d);
         credentials_append_options(s, d);
         /* Last: of several --resolv-conf=, the last one counts. */
-        if (definition_find(d, KEY_DNS) || host_resolv_conf(d))
+        if (has_resolv_conf(d))
                 str_append_all(s, " --resolv-conf=off --bind-ro=" SPAWNLET_RESOLV_DIR "/",
-                        d->machine, ":/etc/resolv.conf");
+                        d->machine,
+                        binds_resolv_conf(d) ? ":" INIT_RESOLV_CONF : ":/etc/resolv.conf");
         append_init(s, d);
         str_append(s, "\n");
 }

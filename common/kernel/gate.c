@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#include "common/base/gate-protocol.h"
+#include "common/base/init-protocol.h"
 
 int gate_new(int *ret_outside, int *ret_inside) {
         int ends[2];

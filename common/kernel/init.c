@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 
 #include "common/base/file.h"
-#include "common/base/gate-protocol.h"
+#include "common/base/init-protocol.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/kernel/namespace.h"
@@ -152,6 +152,11 @@ int init_find(pid_t main_pid, pid_t *ret_pid, int *ret_pidfd) {
         return 0;
 }
 
+/* Whether what follows is no option of spawnlet-init's own any more. */
+static bool is_last_option(const char *option) {
+        return strcmp(option, "--boot") == 0 || strcmp(option, "--") == 0;
+}
+
 /* @arguments: a command line as /proc/PID/cmdline has it, with one more NUL behind it */
 static int parse_options(const char *arguments, size_t size, InitOptions *ret) {
         const char *end = arguments + size, *p = arguments;
@@ -166,11 +171,14 @@ static int parse_options(const char *arguments, size_t size, InitOptions *ret) {
                 const char *signal = str_starts_with(p, "--kill-signal=");
 
                 if (strcmp(p, "--") == 0) {
-                        /* Who finds an init is nspawn, or spawnlet-init. */
+                        /* Who finds an init is nspawn, or spawnlet-init, after its own options. */
                         p += strlen(p) + 1;
-                        if (p < end && strcmp(p, GATE_INIT) == 0 && p + sizeof(GATE_INIT) < end &&
-                                strcmp(p + sizeof(GATE_INIT), "--boot") == 0)
-                                options.boots = true;
+                        if (p >= end || strcmp(p, INIT_PATH) != 0)
+                                break;
+                        do
+                                p += strlen(p) + 1;
+                        while (p < end && str_starts_with(p, "--") && !is_last_option(p));
+                        options.boots = p < end && strcmp(p, "--boot") == 0;
                         break;
                 }
                 if (strcmp(p, "--boot") == 0 || strcmp(p, "--as-pid2") == 0)

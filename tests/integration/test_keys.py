@@ -213,31 +213,54 @@ def test_what_is_lost_at_the_stop(host):
 
 
 def test_resolv_conf(host):
-    """DNS= and Search=, whatever the root has in that place. The systemd-nspawn of 252 makes a directory
-    below /run for the link that private users cannot write to: spawnlet.container(5), LIMITS."""
-    for name, command in (
-        ("missing", ("rm", "-f")),
-        ("link", ("ln", "-sf", "../run/systemd/resolve/stub-resolv.conf")),
+    """DNS= and Search=, whatever the root has in that place, with a network of its own and with the host's. A
+    directory below /run that is missing on the way belongs to root inside: systemd uses it, too."""
+    host.copied_root("/srv/os")
+    for network, command in (
+        ("yes", ("rm", "-f")),
+        ("yes", ("cp", "/etc/hostname")),
+        ("yes", ("ln", "-sf", "../run/systemd/resolve/stub-resolv.conf")),
+        ("no", ("ln", "-sf", "/run/systemd/resolve/stub-resolv.conf")),
+        ("no", ("ln", "-sf", "passed-on")),
+        ("no", ("mkfifo",)),
     ):
-        host.copied_root(f"/srv/{name}")
-        host.out(*command, f"/srv/{name}/etc/resolv.conf")
-        host.define(name, f"""\
+        host.out("rm", "-f", "/srv/os/etc/resolv.conf")
+        host.out("ln", "-sf", "../run/elsewhere/resolv.conf", "/srv/os/etc/passed-on")
+        host.out(*command, "/srv/os/etc/resolv.conf")
+        host.define("web", f"""\
             [Container]
-            Root=/srv/{name}
-
-            [Exec]
-            PrivateUsers={'no' if host.release == '12' and name == 'link' else 'pick'}
+            Root=/srv/os
 
             [Network]
-            Private=yes
+            Private={network}
             DNS=10.90.0.53 fd90::53
             Search=example.com example.org
         """)
-        host.run("systemctl", "start", f"container-{name}")
-        text = host.out("spawnlet", "run", name, "/bin/cat", "/etc/resolv.conf")
+        host.run("systemctl", "start", "container-web")
+        text = host.out("spawnlet", "run", "web", "/bin/cat", "/etc/resolv.conf")
         contains("nameserver 10.90.0.53\nnameserver fd90::53\nsearch example.com example.org", text)
-        host.run("systemctl", "stop", f"container-{name}", timeout=60)
-        assert not host.exists(f"/run/spawnlet/resolv/{name}")
+        equal(host.out("spawnlet", "run", "web", "/bin/sh", "-c",
+            "find /run/systemd /run/elsewhere -type d -user nobody 2>/dev/null | grep -v '^/run/systemd/nspawn' || true"), "")
+        host.run("systemctl", "stop", "container-web", timeout=60)
+        assert not host.exists("/run/spawnlet/resolv/web")
+
+
+def test_resolv_conf_cannot_be_put_in_place(host):
+    """The start fails and says why; the host's file, which has the same name, is not touched."""
+    host.copied_root("/srv/os")
+    before = host.out("sh", "-c", "ls -ld --time-style=full-iso /etc/resolv.conf; findmnt -rn")
+    for command, why in (
+        (("ln", "-sfn", "resolv.conf"), "Too many levels of symbolic links"),
+        (("mkdir",), "Not a directory"),
+    ):
+        host.out("rm", "-rf", "/srv/os/etc/resolv.conf")
+        host.out(*command, "/srv/os/etc/resolv.conf")
+        host.define("web", "[Container]\nRoot=/srv/os\n[Network]\nPrivate=yes\nDNS=10.90.0.53\n"
+            "[Service]\nRestart=no\n")
+        assert not host.ok("systemctl", "start", "container-web")
+        contains(f"spawnlet-init: Failed to put resolv.conf in its place: {why}",
+            host.out("journalctl", "-u", "container-web"))
+    equal(host.out("sh", "-c", "ls -ld --time-style=full-iso /etc/resolv.conf; findmnt -rn"), before)
 
 
 def test_namespace_of_another(host):

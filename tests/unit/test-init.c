@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "common/base/gate-protocol.h"
+#include "common/base/init-protocol.h"
 #include "common/base/str.h"
 #include "common/kernel/cgroup.h"
 #include "common/kernel/init.h"
@@ -250,7 +250,9 @@ static void test_options(void **state) {
                 "--as-pid2", NULL };
         const char *command[] = { "sh", "-c", "echo; read x", "--", "--boot", NULL };
         const char *waits[] = { "sh", "-c", "echo; read x", "--kill-signal=SIGUSR1", "--",
-                GATE_INIT, "--boot", NULL };
+                INIT_PATH, "--network", "--resolv-conf", "--boot", NULL };
+        const char *executes[] = { "sh", "-c", "echo; read x", "--kill-signal=SIGUSR1", "--",
+                INIT_PATH, "--network", "--", "--boot", NULL };
         const char *launcher[] = { "/x/spawnlet-network", "-c", "echo; read x", "--port=80", "--",
                 "systemd-nspawn", "--kill-signal=SIGUSR1", "--as-pid2", "--", "x", NULL };
         InitOptions o;
@@ -274,6 +276,10 @@ static void test_options(void **state) {
         look_at_command(waits, &o, &s);
         assert_int_equal(o.kill_signal, SIGUSR1);
         assert_true(o.boots);
+
+        look_at_command(executes, &o, &s);
+        assert_int_equal(o.kill_signal, SIGUSR1);
+        assert_false(o.boots);
 
         look_at_command(launcher, &o, &s);
         assert_int_equal(o.kill_signal, SIGUSR1);

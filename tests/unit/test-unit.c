@@ -418,7 +418,8 @@ static void test_keys_that_become_options(void **state) {
                         NO_USERS },
                 { KEY_NAMESPACE, "container:a@b",
                         "--network-namespace-path=/run/spawnlet/netns/a-b", NO_USERS },
-                { KEY_DNS, "9.9.9.9", "--bind-ro=/run/spawnlet/resolv/web:/etc/resolv.conf" },
+                { KEY_DNS, "9.9.9.9",
+                        "--bind-ro=/run/spawnlet/resolv/web:/run/host/spawnlet/resolv.conf" },
         };
 
         (void) state;
