@@ -171,7 +171,7 @@ def nspawn_alone(command):
     """The same container with a network of its own from systemd-nspawn, which makes the pair and gives it no
     addresses."""
     command, n = re.subn(
-        r"^.*?(systemd-nspawn .*) --bind-ro=\S+/spawnlet-init:(\S+)(.*) -- \2 --network --boot ",
+        r"^.*?(systemd-nspawn .*) --bind-ro=\S+/spawnlet-init:(\S+)(.*) -- \2 --network .*?--boot ",
         r"\1\3 --boot -- ", command)
     assert n == 1, command
     return command.replace("--private-network", "--network-veth")

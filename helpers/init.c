@@ -3,16 +3,19 @@
 /*
  * spawnlet-init: what is ours inside a container.
  *
- * First, the first process of a container that has users of its own. Nothing of the container has run
- * before it, and it executes the container's real init. Before that,
+ * First, the first process of a container. Nothing of the container has run before it, and it executes the
+ * container's real init. Before that,
  *
- * - it waits until there is a network of the container's own. systemd-nspawn cannot join a network namespace
- *   made for it when it makes users, too; and one that it makes, which the container's root may then
- *   administer, has no network yet. So this process says over a socket that the namespaces are there, and
- *   spawnlet-network, outside, makes the network in them. See common/kernel/gate.h.
+ * - it waits until a container with users of its own has its network. systemd-nspawn cannot join a network
+ *   namespace made for it when it makes users, too; and one that it makes, which the container's root may
+ *   then administer, has no network yet. So this process says over a socket that the namespaces are there,
+ *   and spawnlet-network, outside, makes the network in them. See common/kernel/gate.h.
  * - it binds the resolv.conf that spawnlet-root wrote over the container's. That may be a link to
  *   /run/systemd/resolve, and a directory that systemd-nspawn before 253 makes there for a mount belongs to
  *   nobody: systemd inside could not start.
+ * - it tells systemd-networkd inside which interfaces are configured already.
+ *
+ * What users of their own mount inside they can unmount, too, but not what systemd-nspawn mounts for them.
  *
  * Second, what systemd-machined runs for `spawnlet run` and `spawnlet shell`, see
  * common/base/session-protocol.h.
@@ -22,6 +25,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,12 +39,19 @@
 #include "common/base/init-protocol.h"
 #include "helpers/session.h"
 
+#define UNMANAGED "--unmanaged="
+
 /* Where systemd-nspawn --boot looks for an init, in this order; systemd-nspawn(1). */
 static const char *const inits[] = {
         "/usr/lib/systemd/systemd",
         "/lib/systemd/systemd",
         "/sbin/init",
 };
+
+/* Of the files that match an interface, systemd-networkd takes the one whose name comes first; in /etc is a place
+ * for one that the container's administrator prefers. Not a name that is in the /usr of a host:
+ * there are rules for its containers. systemd.network(5). */
+#define UNMANAGED_FILE "/run/systemd/network/05-spawnlet-inside.network"
 
 /* So many links the kernel follows, too; path_resolution(7). */
 #define LINKS_MAX 40
@@ -143,15 +154,34 @@ static int bind_resolv_conf(void) {
         return mount(INIT_RESOLV_CONF, path, NULL, MS_BIND, NULL);
 }
 
-/* Return: an exit status, if it returns. */
-static int run_init(char *argv[], bool boots, bool waits, bool binds) {
-        int gate = waits ? take_gate() : -1;
+/* @names: with spaces between them */
+static int write_unmanaged(const char *names) {
+        int fd = make_file(UNMANAGED_FILE) < 0 ? -1 : open(UNMANAGED_FILE, O_WRONLY | O_CLOEXEC);
+        int r;
 
-        if (waits && gate < 0)
+        if (fd < 0)
+                return -1;
+        r = dprintf(fd, "[Match]\nName=%s\n\n[Link]\nUnmanaged=yes\n", names);
+        (void) close(fd);
+        return r;
+}
+
+typedef struct Setup {
+        bool waits, binds;
+        const char *unmanaged; /* or NULL */
+} Setup;
+
+/* Return: an exit status, if it returns. */
+static int run_init(char *argv[], bool boots, const Setup *setup) {
+        int gate = setup->waits ? take_gate() : -1;
+
+        if (setup->waits && gate < 0)
                 return fail("find the socket of spawnlet-network");
-        if (binds && bind_resolv_conf() < 0)
+        if (setup->binds && bind_resolv_conf() < 0)
                 return fail("put resolv.conf in its place");
-        if (waits) {
+        if (setup->unmanaged && write_unmanaged(setup->unmanaged) < 0)
+                return fail("write '" UNMANAGED_FILE "'");
+        if (setup->waits) {
                 /* If it is not there, spawnlet-network has said why, and ends the container by this. */
                 if (!wait_for_network(gate))
                         return EXIT_FAILURE;
@@ -173,32 +203,35 @@ static int run_init(char *argv[], bool boots, bool waits, bool binds) {
 }
 
 int main(int argc, char *argv[]) {
-        bool waits = false, binds = false;
+        Setup setup = {};
 
         for (int i = 1; i < argc; i++)
                 if (strcmp(argv[i], "--network") == 0)
-                        waits = true;
+                        setup.waits = true;
                 else if (strcmp(argv[i], "--resolv-conf") == 0)
-                        binds = true;
+                        setup.binds = true;
+                else if (strncmp(argv[i], UNMANAGED, strlen(UNMANAGED)) == 0)
+                        setup.unmanaged = argv[i] + strlen(UNMANAGED);
                 else if (strcmp(argv[i], "--boot") == 0)
-                        return run_init(argv + i, true, waits, binds);
+                        return run_init(argv + i, true, &setup);
                 else if (strcmp(argv[i], "--") == 0 && i + 1 < argc)
-                        return run_init(argv + i, false, waits, binds);
+                        return run_init(argv + i, false, &setup);
                 else if (strcmp(argv[i], "--session") == 0)
                         return session_run();
                 else
                         break;
 
         (void) fprintf(stderr,
-                "%s [--network] [--resolv-conf] --boot [ARGUMENT...]\n"
-                "%s [--network] [--resolv-conf] -- COMMAND...\n"
+                "%s [OPTION...] --boot [ARGUMENT...]\n"
+                "%s [OPTION...] -- COMMAND...\n"
                 "%s --session\n\n"
-                "Execute a container's init, or COMMAND. Before that, with --network, wait until "
-                "its "
-                "network is there; with --resolv-conf, put the resolv.conf of DNS= in its place. "
-                "Called by systemd-nspawn; see spawnlet.container(5).\n"
+                "Execute a container's init, or COMMAND. Called by systemd-nspawn; see "
+                "spawnlet.container(5).\n"
                 "With --session, execute a command for who is at the other end of the terminal. "
-                "Called by systemd-machined; see spawnlet(1).\n",
+                "Called by systemd-machined; see spawnlet(1).\n\n"
+                "  --network          Wait until the container's network is there\n"
+                "  --resolv-conf      Put the resolv.conf of DNS= in its place\n"
+                "  --unmanaged=NAMES  Keep systemd-networkd inside off these interfaces\n",
                 argv[0], argv[0], argv[0]);
         return EXIT_FAILURE;
 }

@@ -11,7 +11,6 @@
 #include "common/base/settings.h"
 #include "common/base/word.h"
 #include "config.h"
-#include "units/networkd.h"
 
 #define UNIT_SIZE_USUAL 6000 /* bytes, allocated at once */
 
@@ -399,13 +398,27 @@ static bool has_resolv_conf(const Definition *d) {
 
 /* Whether spawnlet-init binds it, for the sake of a system inside; what may not mount leaves it to nspawn. */
 static bool binds_resolv_conf(const Definition *d) {
-        return has_resolv_conf(d) && definition_has_private_users(d) && definition_boots(d) &&
-                !drops_capability(d, "CAP_SYS_ADMIN");
+        return has_resolv_conf(d) && definition_boots(d) && !drops_capability(d, "CAP_SYS_ADMIN");
+}
+
+/* Whether eth0 has addresses, of ours or of the container whose network it shares. */
+static bool has_addresses(const Definition *d) {
+        return definition_find(d, KEY_LOCAL_ADDRESS) || definition_find(d, KEY_NAMESPACE);
+}
+
+/* Whether spawnlet-init keeps systemd-networkd inside from putting its own idea of an interface in the place
+ * of ours. One that gets no addresses is left to it: it may be there to ask for some. */
+static bool has_unmanaged(const Definition *d) {
+        bool has = has_addresses(d);
+
+        STRV_FOREACH(v, d->veths)
+                has = has || definition_veth_next(d, *v, KEY_VETH_LOCAL_ADDRESS, NULL);
+        return has && definition_boots(d);
 }
 
 /* Whether spawnlet-init is the container's first process. */
 static bool starts_with_ours(const Definition *d) {
-        return waits_for_network(d) || binds_resolv_conf(d);
+        return waits_for_network(d) || binds_resolv_conf(d) || has_unmanaged(d);
 }
 
 /*
@@ -514,6 +527,25 @@ static bool finds_init(const Definition *d) {
                 !definition_find(d, KEY_INIT);
 }
 
+/* With what it does before it executes the container's own. */
+static void append_first_process(Str *s, const Definition *d) {
+        _cleanup_str_ Str names = {};
+
+        str_append_all(s, " " INIT_PATH, waits_for_network(d) ? " --network" : "",
+                binds_resolv_conf(d) ? " --resolv-conf" : "");
+        if (has_unmanaged(d)) {
+                str_append(&names, has_addresses(d) ? "eth0" : "");
+                STRV_FOREACH(v, d->veths)
+                        if (definition_veth_next(d, *v, KEY_VETH_LOCAL_ADDRESS, NULL))
+                                str_append_all(&names, names.len > 0 ? " " : "", *v);
+                if (str_error(&names) < 0)
+                        s->failed = true;
+                else
+                        append_option(s, d, "--unmanaged=", names.data);
+        }
+        str_append(s, finds_init(d) ? " --boot" : " --");
+}
+
 /* What follows nspawn's own options: the init, unless nspawn finds it, and its arguments. */
 static void append_init(Str *s, const Definition *d) {
         const char *init = definition_value(d, KEY_INIT);
@@ -521,9 +553,7 @@ static void append_init(Str *s, const Definition *d) {
         str_append(s, " --");
 
         if (starts_with_ours(d))
-                str_append_all(s, " " INIT_PATH, waits_for_network(d) ? " --network" : "",
-                        binds_resolv_conf(d) ? " --resolv-conf" : "",
-                        finds_init(d) ? " --boot" : " --");
+                append_first_process(s, d);
         if (!definition_boots(d)) {
                 append_options(s, d, KEY_COMMAND, "");
                 return;
@@ -667,38 +697,6 @@ static void append_table_options(Str *s, const Definition *d) {
 }
 
 /*
- * Keep systemd-networkd inside from putting its own idea of an interface in the place of ours. An
- * interface that gets no addresses is left to it: it may be there to ask for some.
- *
- * From systemd 256 on, systemd-network-generator(8) makes a file of the credential. An older one in
- * the shared /usr has a file there, which is about the host, and in the container another one. To
- * match on a credential or the command line is of no use: networkd may see neither.
- */
-static void append_networkd(Str *s, const Definition *d) {
-        bool eth0 = definition_find(d, KEY_LOCAL_ADDRESS) || definition_find(d, KEY_NAMESPACE);
-        _cleanup_str_ Str names = {};
-        _cleanup_free_ char *value = NULL;
-
-        str_append(&names, eth0 ? "eth0" : "");
-        STRV_FOREACH(v, d->veths)
-                if (definition_veth_next(d, *v, KEY_VETH_LOCAL_ADDRESS, NULL))
-                        str_append_all(&names, names.len > 0 ? " " : "", *v);
-        if (str_error(&names) >= 0 && (names.len == 0 || !definition_boots(d)))
-                return;
-        if (str_error(&names) < 0 ||
-                str_join(&value, "network.network.05-spawnlet:[Match]\\nName=", names.data,
-                        "\\n\\n[Link]\\nUnmanaged=yes\\n") < 0) {
-                s->failed = true;
-                return;
-        }
-
-        append_option(s, d, "--set-credential=", value);
-        if (eth0 && definition_system(d) == SYSTEM_HOST)
-                str_append_all(s, " --bind-ro=" LIBEXEC_DIR "/container.network:",
-                        NETWORKD_DIR "/05-spawnlet.network");
-}
-
-/*
  * Where an ephemeral container keeps its journal, which would be lost with the copy of its root:
  * systemd-nspawn links none with --ephemeral, whatever --link-journal= says.
  */
@@ -731,7 +729,6 @@ static void append_nspawn(Str *s, const Definition *d, const char *root) {
         if (keeps_journal_outside(d))
                 str_append_all(s, " --bind=" JOURNALS_DIR "/", d->machine, ":/var/log/journal",
                         definition_shifts_users(d) ? ":idmap" : "");
-        append_networkd(s, d);
         append_users(s, d);
         append_table_options(s, d);
         credentials_append_options(s, d);
