@@ -3,7 +3,7 @@
 
 import re
 
-from case import equal
+from case import contains, equal
 from containers import WEB, serve
 from host import wait_until
 
@@ -21,21 +21,23 @@ def mask(capabilities):
     return sum(1 << NUMBERS[c] for c in capabilities)
 
 
-def pid_of(host, program):
-    """The process of a helper, once it runs. What it forks comes after it."""
-    return wait_until(f"{program} runs", lambda: host.out("pgrep", "-o", "-f", f"/libexec/spawnlet/{program}",
-                                                          check=False), timeout=20)
-
-
 def status(host, pid):
     return dict(re.findall(r"^(\w+):\s*(.*)$", host.read(f"/proc/{pid}/status"), re.M))
 
 
+def with_capabilities(host, program, capabilities):
+    """The process of a helper that has these; one that is about to execute systemd-nspawn has others."""
+    found = {}
+    for pid in host.out("pgrep", "-f", f"^/usr/libexec/spawnlet/{program} ", check=False).split():
+        found[pid] = int(status(host, pid)["CapEff"], 16)
+    contains(mask(capabilities), list(found.values()))
+    return next(pid for pid, effective in found.items() if effective == mask(capabilities))
+
+
 def wait_confined(host, program, capabilities, runs_commands=False):
     """A helper has these capabilities at most, soon after its start. Returns its PID."""
-    pid = pid_of(host, program)
-    wait_until(f"{program} is confined",
-               lambda: equal(int(status(host, pid)["CapEff"], 16), mask(capabilities)) or True)
+    pid = wait_until(f"{program} is confined", lambda: with_capabilities(host, program, capabilities),
+                     timeout=20)
     s = status(host, pid)
     if runs_commands:
         equal(s["NoNewPrivs"], "0")
