@@ -379,7 +379,7 @@ USER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c
 # What of the host is mounted inside, and what is to be tried with it: to have it writable, also in a namespace of
 # one's own, to see what is below, to write.
 REMOUNTS = """
-for m in /run/host/spawnlet/hosts /etc/resolv.conf /srv/data; do
+for m in /run/host/spawnlet/hosts /run/host/spawnlet/resolv.conf /etc/resolv.conf /srv/data; do
     mount -o remount,bind,rw $m && echo "remounted $m"
     unshare -m mount -o remount,bind,rw $m && echo "remounted $m in a namespace"
     unshare -Urm mount -o remount,bind,rw $m && echo "remounted $m with other users"
@@ -404,7 +404,9 @@ def test_users_and_what_is_the_hosts(host):
                        "[Network]\nHostAddress=10.90.0.1\nLocalAddress=10.90.0.2\nDNS=10.90.0.1\n")
     host.run("systemctl", "start", "container-web")
     before = host.out("sh", "-c", "cat /run/spawnlet/hosts/* /run/spawnlet/resolv/*; ls -R /run/spawnlet /srv/data")
-    equal(inside(host, "/bin/sh", "-c", REMOUNTS), "")
+    # That one was mounted inside, by spawnlet-init, and below it is the container's own.
+    equal(inside(host, "/bin/sh", "-c", REMOUNTS), "unmounted /etc/resolv.conf\nwrote /etc/resolv.conf")
+    equal(host.read(f"{ROOT}/etc/resolv.conf").splitlines()[-1], "x")
     equal(host.out("sh", "-c", "cat /run/spawnlet/hosts/* /run/spawnlet/resolv/*; ls -R /run/spawnlet /srv/data"), before)
     inside(host, "/bin/sh", "-c", "cp /bin/true /srv/true; chmod 4755 /srv/true")
     equal(host.out("stat", "-c", "%u %a", f"{ROOT}/srv/true"), "0 4755")
