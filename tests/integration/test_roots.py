@@ -4,7 +4,7 @@
 Each goes through a whole life: start, restart, reboot from inside, crash, a changed network, stop.
 """
 
-from case import contains, equal, releases
+from case import contains, equal
 from containers import addresses, fetch, init_start_time, serve
 from host import wait_until
 
@@ -118,7 +118,6 @@ def test_ephemeral_keeps_its_machine_id(host):
 
 
 # systemd 262 refuses a copy of what is a mount point by itself, as the test's whole system is.
-@releases("12", "13")
 def test_ephemeral_of_a_whole_system(host):
     host.copied_root("/srv/whole")
     define(host, "/srv/whole", exec="Ephemeral=yes")
@@ -198,7 +197,6 @@ def test_a_killed_nspawn_of_an_ephemeral_container(host):
     killed_nspawn(host, HOST_ROOT)
 
 
-@releases("12", "13")
 def test_a_killed_nspawn_of_an_ephemeral_whole_system(host):
     host.copied_root("/srv/web")
     define(host, "/srv/web", exec="Ephemeral=yes")
