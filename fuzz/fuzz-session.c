@@ -34,10 +34,11 @@ static char *take_output(size_t *ret_size) {
 static void try_output(const char *data, size_t size, size_t step) {
         const char *trailer = memmem(data, size, TRAILER, strlen(TRAILER));
         _cleanup_free_ char *shown = NULL;
-        Output o = { .trailer = TRAILER };
+        Output o = {};
         TerminalForward f = { .userdata = &o };
         size_t n, wanted = trailer ? (size_t) (trailer - data) : size;
 
+        memcpy(o.trailer, TRAILER, sizeof(o.trailer));
         for (size_t i = 0; i < size; i += n) {
                 n = MIN(step, size - i);
                 if (!on_output(&f, data + i, n))
