@@ -235,6 +235,9 @@ def test_resolv_conf(host):
             Private={network}
             DNS=10.90.0.53 fd90::53
             Search=example.com example.org
+
+            [Unit]
+            StartLimitIntervalSec=0
         """)
         host.run("systemctl", "start", "container-web")
         text = host.out("spawnlet", "run", "web", "/bin/cat", "/etc/resolv.conf")
