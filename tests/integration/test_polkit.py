@@ -166,8 +166,13 @@ def test_commands(host):
     wait_until("it is gone", lambda: not host.ok("pgrep", "-x", "sleep"))
 
     # A terminal, with the user's size and modes.
+    bash(host, "ann", "mkfifo endless")
+
     def on_terminal(command, **options):
-        return by(host, "ann", "script", "-qec", f"stty rows 33 cols 99 erase ^H; {command}", "/dev/null",
+        # script(1) sends an end of file if it gets one, and at the wrong time that is a NUL to a terminal.
+        # A FIFO that one reads and writes has none.
+        script = 'exec script -qec "$0" /dev/null' + ("" if options else " <>~ann/endless")
+        return by(host, "ann", "/bin/bash", "-c", script, f"stty rows 33 cols 99 erase ^H; {command}",
                   **options)[:2]
 
     code, out = on_terminal("spawnlet run web sh -c 'tty; stty -a; exit 5'")
