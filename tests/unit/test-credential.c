@@ -23,7 +23,7 @@ static void test_decode(void **state) {
                 { "as it stands", "as it stands", 12 },
                 { " \" ' $ % # ", " \" ' $ % # ", 11 },
                 { "\\a\\b\\f\\n\\r\\t\\v\\\\\\\"\\'\\s", "\a\b\f\n\r\t\v\\\"' ", 11 },
-                { "a\\x00b\\000c\\u0000", "a\0b\0c", 6 },
+                { "a\\x00b\\000c\\u0000", "a\0b\0c\0", 6 },
                 { "\\xff\\377\\x4A\\x4a",
                         "\xff\xff"
                         "JJ",
