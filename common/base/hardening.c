@@ -85,12 +85,14 @@ Hardening hardening_of(const Definition *d) {
 /* Keys that give what a preset would take. */
 static const KeyId giving[] = { KEY_CAPABILITY, KEY_AMBIENT_CAPABILITY, KEY_SYSTEM_CALL_FILTER };
 
-/* Whether a name of this length is one of those in a text, which are separated by blanks. */
+#define SEPARATORS " \t," /* of names, in a value or in the text of a preset */
+
+/* Whether a name of this length is one of those in a text. */
 static bool has_name(const char *text, const char *name, size_t size) {
         size_t n;
 
-        for (const char *p = text + strspn(text, " \t"); *p; p += n, p += strspn(p, " \t")) {
-                n = strcspn(p, " \t");
+        for (const char *p = text; *p; p += n + (p[n] != '\0')) {
+                n = strcspn(p, SEPARATORS);
                 if (n == size && strncasecmp(p, name, n) == 0)
                         return true;
         }
@@ -107,10 +109,21 @@ static bool is_asked_for(const Definition *d, const char *name, size_t size) {
         return false;
 }
 
-static bool asks_for_any(const Definition *d) {
+/* Whether it asks for one of these. Its own names are few, and mostly others. */
+static bool asks_for_any(const Definition *d, const char *names) {
+        size_t n;
+
         for (size_t i = 0; i < ELEMENTSOF(giving); i++)
-                if (definition_find(d, giving[i]))
-                        return true;
+                for (const Setting *k = NULL; (k = definition_next(d, giving[i], k));) {
+                        if (strcmp(k->value, "all") == 0)
+                                return true;
+                        for (const char *p = k->value; *p && *k->value != '~';
+                                p += n + (p[n] != '\0')) {
+                                n = strcspn(p, SEPARATORS);
+                                if (n > 0 && has_name(names, p, n))
+                                        return true;
+                        }
+                }
         return false;
 }
 
@@ -119,13 +132,13 @@ static bool append_names(Str *s, const Definition *d, const char *text, const ch
         bool any = false;
         size_t n;
 
-        if (!asks_for_any(d)) { /* most do not */
+        if (!asks_for_any(d, names)) { /* most do not */
                 str_append_all(s, text, names);
                 return true;
         }
 
         for (const char *p = names; *p; p += n + (p[n] != '\0')) {
-                n = strcspn(p, " ,");
+                n = strcspn(p, SEPARATORS);
                 if (is_asked_for(d, p, n))
                         continue;
                 if (any)
