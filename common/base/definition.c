@@ -453,22 +453,6 @@ const Setting *definition_next(const Definition *d, KeyId id, const Setting *pre
         return NULL;
 }
 
-const Setting *definition_find(const Definition *d, KeyId id) {
-        return d->last[id] > 0 ? &d->settings[d->last[id] - 1] : NULL;
-}
-
-const char *definition_value(const Definition *d, KeyId id) {
-        const Setting *s = definition_find(d, id);
-
-        return s ? s->value : NULL;
-}
-
-bool definition_boolean(const Definition *d, KeyId id, bool otherwise) {
-        const char *value = definition_value(d, id);
-
-        return value ? strcmp(value, "yes") == 0 : otherwise;
-}
-
 bool definition_is_template(const Definition *d) {
         return d->instance && strcmp(d->instance, "%i") == 0;
 }

@@ -68,16 +68,26 @@ WordFlags definition_word_flags(const Definition *d);
 void definition_append_instance(Str *s, const Definition *d);
 
 /** definition_find() - Return: the setting of @id that counts, the last; NULL if none. */
-const Setting *definition_find(const Definition *d, KeyId id);
+static inline const Setting *definition_find(const Definition *d, KeyId id) {
+        return d->last[id] > 0 ? &d->settings[d->last[id] - 1] : NULL;
+}
 
 /** definition_next() - walk a list key: the first setting of @id after @previous (or NULL). */
 const Setting *definition_next(const Definition *d, KeyId id, const Setting *previous);
 
 /** definition_value() - Return: the value of @id, borrowed; NULL if it is not set. */
-const char *definition_value(const Definition *d, KeyId id);
+static inline const char *definition_value(const Definition *d, KeyId id) {
+        const Setting *s = definition_find(d, id);
+
+        return s ? s->value : NULL;
+}
 
 /** definition_boolean() - Return: the value of a boolean key, or @otherwise. */
-bool definition_boolean(const Definition *d, KeyId id, bool otherwise);
+static inline bool definition_boolean(const Definition *d, KeyId id, bool otherwise) {
+        const char *value = definition_value(d, id);
+
+        return value ? strcmp(value, "yes") == 0 : otherwise;
+}
 
 /**
  * definition_complain() - add a finding about a setting
