@@ -25,17 +25,15 @@ bool unit_name_is_valid(const char *s) {
         return false;
 }
 
-/* Whether @s, @n bytes long, is one of the words of @list, which blanks separate. */
+/* Whether @s, @n bytes long, is one of the words of @list, each separated from the next by a blank. */
 static bool is_word_of(const char *list, const char *s, size_t n) {
-        for (const char *p = list; *p; p += strspn(p, " ")) {
-                size_t k = strcspn(p, " ");
-
-                if (k == n && strncmp(p, s, n) == 0)
+        for (const char *p = list, *end;; p = end + 1) {
+                end = strchrnul(p, ' ');
+                if ((size_t) (end - p) == n && memcmp(p, s, n) == 0)
                         return true;
-                p += k;
+                if (!*end)
+                        return false;
         }
-
-        return false;
 }
 
 /* The checks of single elements: NULL when @s is right, else what is wrong with it. */
