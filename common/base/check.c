@@ -486,9 +486,24 @@ static int check_zone_address(const Definition *d, const Setting *host, Diags *d
                 "members of the zone do not reach each other");
 }
 
-static int check_routes(const Definition *d, Diags *diags) {
+/* What is masqueraded goes to the world outside, over a default route. */
+static int check_masquerade(const Definition *d, Diags *diags) {
         const Setting *masquerade = in_force(d, KEY_MASQUERADE);
-        bool routed = false;
+
+        if (!masquerade || !definition_find(d, KEY_LOCAL_ADDRESS))
+                return 0;
+
+        for (const Setting *l = NULL; (l = definition_next(d, KEY_LOCAL_ADDRESS, l));) {
+                int family = family_of(l->value);
+
+                if (has_gateway(d, family) || pair_has(d, NULL, KEY_HOST_ADDRESS, family))
+                        return 0;
+        }
+        return warn(diags, masquerade,
+                "add HostAddress= or Gateway=", "of no use: the container has no default route");
+}
+
+static int check_routes(const Definition *d, Diags *diags) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < d->n_settings; i++) {
@@ -499,17 +514,7 @@ static int check_routes(const Definition *d, Diags *diags) {
                 r = strcmp(s->key->name, "LocalAddress") == 0 ? check_reach(d, s, diags)
                                                               : check_zone_address(d, s, diags);
         }
-
-        for (const Setting *l = NULL; (l = definition_next(d, KEY_LOCAL_ADDRESS, l));) {
-                int family = family_of(l->value);
-
-                routed = routed || has_gateway(d, family) ||
-                        pair_has(d, NULL, KEY_HOST_ADDRESS, family);
-        }
-        if (r >= 0 && masquerade && !routed && has_local_address(d, AF_UNSPEC))
-                r = warn(diags, masquerade, "add HostAddress= or Gateway=",
-                        "of no use: the container has no default route");
-        return r;
+        return r < 0 ? r : check_masquerade(d, diags);
 }
 
 /* What is ours to give is not to be taken. */
@@ -1023,14 +1028,16 @@ static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
                 new.last = range.last;
                 return add_claim(c, new, d, "", s);
         case TYPE_ADDRESS:
-                if (address_parse(s->value, &a, NULL) < 0)
-                        return 0; /* was checked when it was read */
                 new.kind = CLAIM_ADDRESS;
                 new.on_host = strcmp(s->key->name, "HostAddress") == 0;
                 /* Of IPv4 there is one way to write it. */
-                if (a.family == AF_INET6)
-                        return add_claim(c, new, d, address_format(&a, text), s);
-                *stpncpy(text, s->value, strcspn(s->value, "/")) = '\0';
+                if (!strchr(s->value, ':'))
+                        *stpncpy(text, s->value, MIN(strcspn(s->value, "/"), sizeof(text) - 1)) =
+                                '\0';
+                else if (address_parse(s->value, &a, NULL) >= 0)
+                        (void) address_format(&a, text);
+                else
+                        return 0; /* was checked when it was read */
                 return add_claim(c, new, d, text, s);
         case TYPE_MAC:
                 new.kind = CLAIM_MAC;
