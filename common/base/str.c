@@ -28,17 +28,9 @@ bool str_reserve(Str *s, size_t n) {
         return true;
 }
 
-static void append_strings(Str *s, va_list ap) {
-        for (const char *text; (text = va_arg(ap, const char *));)
-                str_append(s, text);
-}
-
-void str_append_strings(Str *s, ...) {
-        va_list ap;
-
-        va_start(ap, s);
-        append_strings(s, ap);
-        va_end(ap);
+void str_append_strings(Str *s, const char *const *texts) {
+        for (; *texts; texts++)
+                str_append(s, *texts);
 }
 
 _printf_(2, 0) static void str_vappendf(Str *s, const char *format, va_list ap) {
@@ -101,26 +93,20 @@ int str_format(char **ret, const char *format, ...) {
         return str_take(&s, ret);
 }
 
-int str_join_strings(char **ret, ...) {
-        _cleanup_str_ Str s = {};
+int str_join_strings(char **ret, const char *const *texts) {
         size_t n = 0;
-        va_list ap;
 
-        va_start(ap, ret);
-        for (const char *text; (text = va_arg(ap, const char *));)
-                n += strlen(text);
-        va_end(ap);
+        for (const char *const *t = texts; *t; t++)
+                n += strlen(*t);
 
-        /* Exactly as much as is needed: many of these are kept. */
-        s.data = malloc(n + 1);
-        s.allocated = s.data ? n + 1 : 0;
-        s.failed = !s.data;
+        char *end = malloc(n + 1);
+        if (!end)
+                return -ENOMEM;
 
-        va_start(ap, ret);
-        append_strings(&s, ap);
-        va_end(ap);
-
-        return str_take(&s, ret);
+        *ret = end;
+        for (const char *const *t = texts; *t; t++)
+                end = stpcpy(end, *t);
+        return 0;
 }
 
 int str_replace(char **p, const char *value) {

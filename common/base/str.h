@@ -54,9 +54,11 @@ static inline void str_append_char(Str *s, char c) {
         s->data[s->len] = '\0';
 }
 
+#define STRINGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
 /** str_append_all() - append each of the strings. */
-#define str_append_all(s, ...) str_append_strings((s), __VA_ARGS__, NULL)
-void str_append_strings(Str *s, ...) __attribute__((__sentinel__));
+#define str_append_all(s, ...) str_append_strings((s), STRINGS(__VA_ARGS__))
+void str_append_strings(Str *s, const char *const *texts);
 
 /** str_appendf() - append printf(3)-formatted text. */
 void str_appendf(Str *s, const char *format, ...) _printf_(2, 3);
@@ -87,8 +89,8 @@ int str_format(char **ret, const char *format, ...) _printf_(2, 3);
  *
  * Return: 0 or -ENOMEM.
  */
-#define str_join(ret, ...) str_join_strings((ret), __VA_ARGS__, NULL)
-int str_join_strings(char **ret, ...) __attribute__((__sentinel__));
+#define str_join(ret, ...) str_join_strings((ret), STRINGS(__VA_ARGS__))
+int str_join_strings(char **ret, const char *const *texts);
 
 /**
  * str_replace() - free *@p and put a copy of @value there; NULL is copied as NULL
