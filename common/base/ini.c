@@ -35,13 +35,13 @@ static bool is_blank(char c) {
         return c == ' ' || c == '\t' || c == '\r';
 }
 
-static char *strip(char *s) {
+/* Cut the blanks off both ends of a text that ends at @end. Return: where it begins. */
+static char *strip(char *s, char **end) {
         while (is_blank(*s))
                 s++;
-
-        size_t n = strlen(s);
-        while (n > 0 && is_blank(s[n - 1]))
-                s[--n] = '\0';
+        while (*end > s && is_blank((*end)[-1]))
+                (*end)--;
+        **end = '\0';
         return s;
 }
 
@@ -52,17 +52,15 @@ static int broken_header(Lexer *l, const IniLine *line, const char *message) {
         return complain(l, line->line, line->column, "write [Section]", message);
 }
 
-static int section_header(Lexer *l, char *text, IniLine *line) {
-        size_t n = strlen(text);
+static int section_header(Lexer *l, const char *text, size_t n, IniLine *line) {
         int r;
 
         if (n < 3 || text[n - 1] != ']')
                 return broken_header(l, line, "the section header is not closed");
 
         l->skip_section = false;
-        text[n - 1] = '\0';
         l->name.len = 0;
-        str_append(&l->name, text + 1);
+        str_append_n(&l->name, text + 1, n - 2);
         r = str_error(&l->name);
         if (r < 0)
                 return r;
@@ -71,16 +69,15 @@ static int section_header(Lexer *l, char *text, IniLine *line) {
         return l->handler(line, l->userdata);
 }
 
-static int assignment(Lexer *l, char *text, IniLine *line, const char *joined) {
-        char *equals = strchr(text, '=');
+static int assignment(Lexer *l, char *text, char *end, IniLine *line, const char *joined) {
+        char *equals = strchr(text, '='), *key_end = equals;
 
         if (l->skip_section)
                 return 0;
         if (!equals)
                 return complain(l, line->line, line->column, "write Key=value",
                         "neither a section nor an assignment");
-        *equals = '\0';
-        text = strip(text);
+        text = strip(text, &key_end);
         if (!*text)
                 return complain(l, line->line, line->column, "write Key=value",
                         "nothing stands before the '='");
@@ -91,7 +88,7 @@ static int assignment(Lexer *l, char *text, IniLine *line, const char *joined) {
 
         line->section = l->section;
         line->key = text;
-        line->value = strip(equals + 1);
+        line->value = strip(equals + 1, &end);
         line->value_offset = (size_t) (line->value - joined);
         return l->handler(line, l->userdata);
 }
@@ -172,7 +169,7 @@ void ini_locate(const IniLine *line, size_t offset, unsigned *ret_line, unsigned
 
 static int logical_line(Lexer *l, Line *line, const char *raw_end) {
         const char *reason = unreadable_reason(l, &line->joined);
-        char *text = strip(line->joined.data);
+        char *end = line->joined.data + line->joined.len, *text = strip(line->joined.data, &end);
         IniLine out = {
                 .line = line->number,
                 .column = 1,
@@ -190,8 +187,8 @@ static int logical_line(Lexer *l, Line *line, const char *raw_end) {
         if (reason)
                 return *text == '[' ? broken_header(l, &out, reason)
                                     : complain(l, out.line, out.column, NULL, reason);
-        return *text == '[' ? section_header(l, text, &out)
-                            : assignment(l, text, &out, line->joined.data);
+        return *text == '[' ? section_header(l, text, (size_t) (end - text), &out)
+                            : assignment(l, text, end, &out, line->joined.data);
 }
 
 static int parse_lines(Lexer *l, const char *text, const char *end) {
