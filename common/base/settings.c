@@ -49,12 +49,16 @@ static bool is_among(const char *const *names, const char *name, size_t size) {
         return false;
 }
 
-/* What stands before the value: "[SECTION]KEY=", "[Veth NAME]KEY=". */
-static void append_prefix(Str *s, const Setting *setting) {
-        str_append_all(s, "[", setting->section);
+/* "[SECTION]KEY=VALUE", "[Veth NAME]KEY=VALUE" */
+static void append_setting(Str *s, const Setting *setting) {
+        str_append_char(s, '[');
+        str_append(s, setting->section);
         if (setting->veth)
                 str_append_all(s, " ", setting->veth);
-        str_append_all(s, "]", setting->key ? setting->key->name : setting->name, "=");
+        str_append_char(s, ']');
+        str_append(s, setting->key ? setting->key->name : setting->name);
+        str_append_char(s, '=');
+        str_append(s, setting->value);
 }
 
 /*
@@ -139,28 +143,6 @@ Effect settings_effect(const char *line) {
                        : pass_through_effect(s.section, s.section_size, s.name, s.name_size);
 }
 
-static void append_word(Str *s, const Setting *setting, WordFlags flags) {
-        _cleanup_str_ Str prefix = {};
-        const char *value = setting->value,
-                   *name = setting->key ? setting->key->name : setting->name;
-
-        if (!setting->veth && word_is_free(value) && word_is_free(name)) { /* most are so */
-                str_append(s, " [");
-                str_append(s, setting->section);
-                str_append_char(s, ']');
-                str_append(s, name);
-                str_append_char(s, '=');
-                str_append(s, value);
-                return;
-        }
-
-        append_prefix(&prefix, setting);
-        if (str_error(&prefix) < 0)
-                s->failed = true;
-        else /* a specifier in a line for systemd is systemd's, also "%i" */
-                word_append_exec(s, prefix.data, value, setting->key ? flags : 0);
-}
-
 void settings_append(Str *s, const Definition *d, Str *ret_reloadable) {
         bool own = definition_network(d) == NETWORK_OWN;
         WordFlags flags = definition_word_flags(d);
@@ -175,7 +157,11 @@ void settings_append(Str *s, const Definition *d, Str *ret_reloadable) {
                         s->failed = true;
                         return;
                 }
-                append_word(s, &setting, flags);
+                str_append_char(s, ' ');
+                append_setting(s, &setting);
+                /* A specifier in a line for systemd is systemd's, also "%i". */
+                if (setting.veth || !word_is_free(setting.value))
+                        word_quote_exec(s, begin + 1, setting.key ? flags : 0);
                 Effect effect = setting_effect(&setting, own);
 
                 if (effect != EFFECT_RESTART && effect != EFFECT_LIVE && !s->failed)
@@ -196,8 +182,7 @@ int settings_of(const Definition *d, char ***ret) {
                 r = conceal(&setting, &id);
                 if (r < 0)
                         return r;
-                append_prefix(&s, &setting);
-                str_append(&s, setting.value);
+                append_setting(&s, &setting);
                 r = str_take(&s, &line);
                 if (r >= 0)
                         r = strv_consume(&lines, line);

@@ -93,8 +93,12 @@ static const char service_head[] = "\n[Service]\n"
                                    "TimeoutStartSec=" TIMEOUT_START "\n"
                                    "TimeoutStopSec=3min\n";
 
+/* @option: a constant, which needs no quoting by itself */
 static void append_option(Str *s, const Definition *d, const char *option, const char *value) {
-        word_append_exec(s, option, value, definition_word_flags(d));
+        if (word_is_free(value)) /* most are so */
+                str_append_all(s, " ", option, value);
+        else
+                word_append_exec(s, option, value, definition_word_flags(d));
 }
 
 static void append_options(Str *s, const Definition *d, KeyId id, const char *option) {
@@ -529,19 +533,25 @@ static bool finds_init(const Definition *d) {
 
 /* With what it does before it executes the container's own. */
 static void append_first_process(Str *s, const Definition *d) {
-        _cleanup_str_ Str names = {};
+        const char *separator = "";
 
         str_append_all(s, " " INIT_PATH, waits_for_network(d) ? " --network" : "",
                 binds_resolv_conf(d) ? " --resolv-conf" : "");
         if (has_unmanaged(d)) {
-                str_append(&names, has_addresses(d) ? "eth0" : "");
+                str_append_char(s, ' ');
+                size_t begin = s->len;
+
+                str_append(s, "--unmanaged=");
+                if (has_addresses(d)) {
+                        str_append(s, "eth0");
+                        separator = " ";
+                }
                 STRV_FOREACH(v, d->veths)
-                        if (definition_veth_next(d, *v, KEY_VETH_LOCAL_ADDRESS, NULL))
-                                str_append_all(&names, names.len > 0 ? " " : "", *v);
-                if (str_error(&names) < 0)
-                        s->failed = true;
-                else
-                        append_option(s, d, "--unmanaged=", names.data);
+                        if (definition_veth_next(d, *v, KEY_VETH_LOCAL_ADDRESS, NULL)) {
+                                str_append_all(s, separator, *v);
+                                separator = " ";
+                        }
+                word_quote_exec(s, begin, definition_word_flags(d));
         }
         str_append(s, finds_init(d) ? " --boot" : " --");
 }
@@ -559,9 +569,9 @@ static void append_init(Str *s, const Definition *d) {
                 return;
         }
         if (definition_system(d) == SYSTEM_PATH)
-                append_option(s, d, profile_inside(d), "/init");
+                word_append_exec(s, profile_inside(d), "/init", definition_word_flags(d));
         else if (init)
-                append_option(s, d, init, "");
+                append_option(s, d, "", init);
 
         /* In a container systemd takes from its own arguments what it takes from the kernel
          * command line on a host; kernel-command-line(7). */
@@ -648,16 +658,15 @@ static void append_device(Str *s, const Definition *d, const char *device) {
 
 /* Without a word about owners, all that is bound would be nobody's for private users. */
 static void append_bind(Str *s, const Definition *d, const char *option, const char *value) {
-        _cleanup_str_ Str mapped = {};
+        str_append_char(s, ' ');
+        size_t begin = s->len;
 
+        str_append(s, option);
         if (definition_shifts_users(d))
-                bind_append_mapped(&mapped, value);
+                bind_append_mapped(s, value);
         else
-                str_append(&mapped, value);
-        if (str_error(&mapped) < 0)
-                s->failed = true;
-        else
-                append_option(s, d, option, mapped.data);
+                str_append(s, value);
+        word_quote_exec(s, begin, definition_word_flags(d));
 }
 
 /*
@@ -798,7 +807,8 @@ static void append_reload(Str *s, const Definition *d, const Str *reloadable) {
                 else if (profile != profile_inside(d))
                         append_option(s, d, "--store-path=", switcher);
                 str_append(s, " $MAINPID --");
-                append_option(s, d, profile_inside(d), "/bin/switch-to-configuration");
+                word_append_exec(s, profile_inside(d), "/bin/switch-to-configuration",
+                        definition_word_flags(d));
                 str_append(s, " test");
         }
         str_append(s, "\n");

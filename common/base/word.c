@@ -198,7 +198,7 @@ static size_t span(const char *s, unsigned kind) {
 }
 
 bool word_is_free(const char *word) {
-        return word[span(word, FREE)] == '\0';
+        return *word && word[span(word, FREE)] == '\0';
 }
 
 static bool is_plain(const char *s) {
@@ -265,23 +265,32 @@ static void append_escaped_exec(Str *s, const char *word, WordFlags flags) {
         }
 }
 
-void word_append_exec(Str *s, const char *option, const char *value, WordFlags flags) {
-        size_t n_option = span(option, FREE), n_value = span(value, FREE);
+void word_quote_exec(Str *s, size_t begin, WordFlags flags) {
+        if (s->failed || word_is_free(s->data + begin)) /* most are free */
+                return;
 
-        if (!option[n_option] && !value[n_value] && n_option + n_value > 0) { /* most are so */
-                str_append_char(s, ' ');
-                str_append_n(s, option, n_option);
-                str_append_n(s, value, n_value);
+        _cleanup_free_ char *word = strdup(s->data + begin);
+        if (!word) {
+                s->failed = true;
                 return;
         }
+        bool quote = !is_plain(word) || !*word;
 
-        bool quote = !is_plain(option) || !is_plain(value) || (!*option && !*value);
-
-        str_append(s, quote ? " \"" : " ");
-        append_escaped_exec(s, option, flags);
-        append_escaped_exec(s, value, flags);
+        s->len = begin;
         if (quote)
                 str_append_char(s, '"');
+        append_escaped_exec(s, word, flags);
+        if (quote)
+                str_append_char(s, '"');
+}
+
+void word_append_exec(Str *s, const char *option, const char *value, WordFlags flags) {
+        str_append_char(s, ' ');
+        size_t begin = s->len;
+
+        str_append(s, option);
+        str_append(s, value);
+        word_quote_exec(s, begin, flags);
 }
 
 void word_append_list(Str *s, const char *word, WordFlags flags) {

@@ -67,6 +67,12 @@ void word_append_exec(Str *s, const char *option, const char *value, WordFlags f
 bool word_is_free(const char *word);
 
 /**
+ * word_quote_exec() - make what was appended to an Exec line one argument of it, as word_append_exec() does
+ * @begin: the length of @s before that, behind a blank
+ */
+void word_quote_exec(Str *s, size_t begin, WordFlags flags);
+
+/**
  * word_append_list() - append @word as one word of a list value
  *
  * As word_append_exec(), but without a blank, for lists of paths, units or assignments, where
