@@ -93,6 +93,24 @@ static const char service_head[] = "\n[Service]\n"
                                    "TimeoutStartSec=" TIMEOUT_START "\n"
                                    "TimeoutStopSec=3min\n";
 
+/* What stands in several lines of a unit. */
+typedef struct Parts {
+        const char *root; /* the directory or image */
+        Str network;      /* options of spawnlet-network */
+        Str reloadable;   /* settings, for spawnlet-reload */
+} Parts;
+
+static void parts_done(Parts *p) {
+        str_done(&p->network);
+        str_done(&p->reloadable);
+}
+
+static void append_part(Str *s, const Str *part) {
+        if (part->failed)
+                s->failed = true;
+        str_append_n(s, part->data ? part->data : "", part->len);
+}
+
 /* @option: a constant, which needs no quoting by itself */
 static void append_option(Str *s, const Definition *d, const char *option, const char *value) {
         if (word_is_free(value)) /* most are so */
@@ -377,10 +395,10 @@ static bool lacks_low_ports(const Definition *d) {
                 !drops_capability(d, "CAP_NET_BIND_SERVICE");
 }
 
-/* @verb: up, reload */
-static void append_network(Str *s, const Definition *d, const char *verb) {
+/* @verb: up, start, reload */
+static void append_network(Str *s, const Definition *d, const Parts *p, const char *verb) {
         str_append_all(s, LIBEXEC_DIR "/spawnlet-network ", verb, " ", d->machine);
-        append_network_options(s, d);
+        append_part(s, &p->network);
 }
 
 /*
@@ -429,14 +447,14 @@ static bool starts_with_ours(const Definition *d) {
  * The network is made by the same process: spawnlet-root executes what follows "--". A process less
  * for systemd to start: that takes it longer than either of the two needs for its work.
  */
-static void append_prepare(Str *s, const Definition *d, const char *root, Str *ret_reloadable) {
+static void append_prepare(Str *s, const Definition *d, Parts *p) {
         static const char *const kinds[] = { "root", "host", "nix" };
 
         str_append(s, "ExecStartPre=" LIBEXEC_DIR "/spawnlet-root");
         if (definition_find(d, KEY_IMAGE)) {
                 str_append(s, " --image");
         } else {
-                append_option(s, d, "--root=", root);
+                append_option(s, d, "--root=", p->root);
                 append_option(s, d, "--system=", kinds[definition_system(d)]);
                 append_options(s, d, KEY_MACHINE_ID, "--machine-id=");
         }
@@ -451,10 +469,10 @@ static void append_prepare(Str *s, const Definition *d, const char *root, Str *r
         credentials_append_sources(s, d);
         str_append_char(s, ' ');
         definition_append_instance(s, d);
-        settings_append(s, d, ret_reloadable);
+        settings_append(s, d, &p->reloadable);
         if (definition_network(d) == NETWORK_OWN && !waits_for_network(d)) {
                 str_append(s, " -- ");
-                append_network(s, d, "up");
+                append_network(s, d, p, "up");
         }
         str_append_char(s, '\n');
 }
@@ -613,11 +631,11 @@ static void append_namespace_path(Str *s, const Definition *d, const char *optio
  * What executes systemd-nspawn, if it cannot find the network by itself: with users of its own it cannot join
  * a namespace before 261, and could not administer it. See helpers/network.c.
  */
-static void append_launcher(Str *s, const Definition *d) {
+static void append_launcher(Str *s, const Definition *d, const Parts *p) {
         if (!definition_has_private_users(d) || definition_network(d) == NETWORK_HOST)
                 return;
         if (definition_network(d) == NETWORK_OWN) {
-                append_network(s, d, "start");
+                append_network(s, d, p, "start");
                 /* nspawn would say it before there is a network. */
                 if (!notifies_ready(d))
                         str_append(s, " --notify-ready");
@@ -716,12 +734,12 @@ static bool keeps_journal_outside(const Definition *d) {
         return is_seen && definition_boots(d) && definition_boolean(d, KEY_EPHEMERAL, false);
 }
 
-static void append_nspawn(Str *s, const Definition *d, const char *root) {
+static void append_nspawn(Str *s, const Definition *d, const Parts *p) {
         str_append(s, "ExecStart=");
-        append_launcher(s, d);
+        append_launcher(s, d, p);
         str_append_all(
                 s, "systemd-nspawn --quiet --keep-unit --settings=no --machine=", d->machine);
-        append_option(s, d, definition_find(d, KEY_IMAGE) ? "--image=" : "--directory=", root);
+        append_option(s, d, definition_find(d, KEY_IMAGE) ? "--image=" : "--directory=", p->root);
         if (finds_init(d) && !starts_with_ours(d))
                 str_append(s, " --boot");
         append_option(
@@ -767,13 +785,12 @@ static void append_devices(Str *s, const Definition *d) {
         }
 }
 
-/* @reloadable: what settings_append() made */
-static void append_reload(Str *s, const Definition *d, const Str *reloadable) {
+static void append_reload(Str *s, const Definition *d, const Parts *p) {
         bool has_command = definition_find(d, KEY_RELOAD_COMMAND) != NULL;
 
         if (definition_network(d) == NETWORK_OWN) {
                 str_append(s, "ExecReload=");
-                append_network(s, d, "reload");
+                append_network(s, d, p, "reload");
                 str_append_char(s, '\n');
         }
 
@@ -784,9 +801,7 @@ static void append_reload(Str *s, const Definition *d, const Str *reloadable) {
                 str_append(s, "--health ");
         definition_append_instance(s, d);
         str_append(s, " $MAINPID");
-        if (reloadable->failed)
-                s->failed = true;
-        str_append_n(s, reloadable->data ? reloadable->data : "", reloadable->len);
+        append_part(s, &p->reloadable);
         str_append_char(s, '\n');
 
         if (!has_command && definition_system(d) != SYSTEM_PATH)
@@ -858,19 +873,21 @@ static void append_stop(Str *s, const Definition *d) {
 
 int unit_text(const Definition *d, char **ret) {
         _cleanup_free_ char *directory = NULL;
-        const char *root = definition_value(d, KEY_IMAGE);
-        _cleanup_str_ Str s = {}, reloadable = {};
+        _cleanup_(parts_done) Parts p = { .root = definition_value(d, KEY_IMAGE) };
+        _cleanup_str_ Str s = {};
         int r;
 
         r = definition_root(d, &directory);
         if (r < 0)
                 return r;
-        if (!root)
-                root = directory;
+        if (!p.root)
+                p.root = directory;
+        if (definition_network(d) == NETWORK_OWN)
+                append_network_options(&p.network, d);
 
         (void) str_reserve(&s, UNIT_SIZE_USUAL); /* a failure shows at the end */
         append_header(&s, d);
-        append_unit_section(&s, d, root);
+        append_unit_section(&s, d, p.root);
 
         str_append(&s, service_head);
         hardening_append_lines(&s, d, hardening_of(d));
@@ -886,11 +903,11 @@ int unit_text(const Definition *d, char **ret) {
                 /* Closed above: a set-user-ID program in it would be root's for the host's users. */
                 str_append_all(&s, "LogsDirectory=spawnlet spawnlet/", d->machine, "\n",
                         "LogsDirectoryMode=0700\n");
-        append_prepare(&s, d, root, &reloadable);
-        append_nspawn(&s, d, root);
+        append_prepare(&s, d, &p);
+        append_nspawn(&s, d, &p);
         if (waits_for_health(d))
                 health_append_wait(&s, d);
-        append_reload(&s, d, &reloadable);
+        append_reload(&s, d, &p);
         append_stop(&s, d);
         append_pass_through(&s, d, "Service");
 
