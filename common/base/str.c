@@ -65,6 +65,17 @@ void str_appendf(Str *s, const char *format, ...) {
         va_end(ap);
 }
 
+void str_append_unsigned(Str *s, uint64_t n) {
+        char digits[20]; /* of UINT64_MAX */
+        size_t i = sizeof(digits);
+
+        do {
+                digits[--i] = (char) ('0' + n % 10);
+                n /= 10;
+        } while (n > 0);
+        str_append_n(s, digits + i, sizeof(digits) - i);
+}
+
 int str_error(const Str *s) {
         return s->failed ? -ENOMEM : 0;
 }

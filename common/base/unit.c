@@ -860,10 +860,12 @@ static void append_stop(Str *s, const Definition *d) {
         if (!definition_boots(d) && !definition_boolean(d, KEY_PROCESS_TWO, false))
                 str_append(s, " --command");
         str_append(s, " --timeout=");
-        if (timeout == UINT64_MAX)
+        if (timeout == UINT64_MAX) {
                 str_append(s, "infinity");
-        else
-                str_appendf(s, "%llums", (unsigned long long) (timeout / USEC_PER_MSEC));
+        } else {
+                str_append_unsigned(s, timeout / USEC_PER_MSEC);
+                str_append(s, "ms");
+        }
         str_append(s, " $MAINPID\n");
 
         str_append(s, "ExecStopPost=" LIBEXEC_DIR "/spawnlet-cleanup ");
