@@ -661,7 +661,7 @@ static bool has_rbind(const char *options) {
         return rbind;
 }
 
-Idmap bind_idmap(const char *value) {
+static Idmap idmap_of(const char *bind_options) {
         static const struct {
                 const char *name;
                 Idmap idmap;
@@ -673,11 +673,15 @@ Idmap bind_idmap(const char *value) {
         };
         Idmap last = IDMAP_UNSET;
 
-        for (const char *p = options_of(value); *p; p += strcspn(p, ","), p += *p == ',')
+        for (const char *p = bind_options; *p; p += strcspn(p, ","), p += *p == ',')
                 for (size_t i = 0; i < ELEMENTSOF(options); i++)
                         if (str_starts_with(p, options[i].name))
                                 last = options[i].idmap;
         return last;
+}
+
+Idmap bind_idmap(const char *value) {
+        return idmap_of(options_of(value));
 }
 
 void bind_append_mapped(Str *s, const char *value) {
@@ -685,7 +689,7 @@ void bind_append_mapped(Str *s, const char *value) {
                    *end = *source_end ? part_end(source_end + 1) : source_end;
 
         str_append(s, value);
-        if (!bind_is_live(value) || bind_idmap(value) != IDMAP_UNSET)
+        if (!bind_is_live(value) || (*end && idmap_of(end + 1) != IDMAP_UNSET))
                 return;
 
         if (!*source_end)
