@@ -294,6 +294,11 @@ void word_append_exec(Str *s, const char *option, const char *value, WordFlags f
 }
 
 void word_append_list(Str *s, const char *word, WordFlags flags) {
+        if (word_is_free(word)) { /* most are so */
+                str_append(s, word);
+                return;
+        }
+
         bool quote = !is_plain(word) || !*word;
 
         if (quote)
