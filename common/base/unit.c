@@ -113,10 +113,13 @@ static void append_part(Str *s, const Str *part) {
 
 /* @option: a constant, which needs no quoting by itself */
 static void append_option(Str *s, const Definition *d, const char *option, const char *value) {
-        if (word_is_free(value)) /* most are so */
-                str_append_all(s, " ", option, value);
-        else
-                word_append_exec(s, option, value, definition_word_flags(d));
+        str_append_char(s, ' ');
+        size_t begin = s->len;
+
+        str_append(s, option);
+        str_append(s, value);
+        if (!word_is_free(value)) /* most are */
+                word_quote_exec(s, begin, definition_word_flags(d));
 }
 
 static void append_options(Str *s, const Definition *d, KeyId id, const char *option) {
