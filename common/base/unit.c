@@ -687,7 +687,8 @@ static void append_bind(Str *s, const Definition *d, const char *option, const c
                 bind_append_mapped(s, value);
         else
                 str_append(s, value);
-        word_quote_exec(s, begin, definition_word_flags(d));
+        if (!word_is_free(value))
+                word_quote_exec(s, begin, definition_word_flags(d));
 }
 
 /*

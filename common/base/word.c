@@ -190,11 +190,11 @@ static const unsigned char bytes[256] = {
 
 /* How many bytes of @s are all of @kind. */
 static size_t span(const char *s, unsigned kind) {
-        size_t n = 0;
+        const char *p = s;
 
-        while (bytes[(unsigned char) s[n]] & kind)
-                n++;
-        return n;
+        while (bytes[(unsigned char) *p] & kind)
+                p++;
+        return (size_t) (p - s);
 }
 
 bool word_is_free(const char *word) {
