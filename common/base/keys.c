@@ -303,7 +303,7 @@ unsigned key_since(const Key *key, const char *value) {
 
 const char *key_section(const char *section) {
         for (size_t i = 0; i < ELEMENTSOF(sections); i++)
-                if (strcmp(sections[i].name, section) == 0)
+                if (str_equal(sections[i].name, section))
                         return keys[sections[i].first].section;
         return NULL;
 }

@@ -134,13 +134,6 @@ int str_replace(char **p, const char *value) {
         return 0;
 }
 
-bool str_equal(const char *a, const char *b) {
-        if (!a || !b)
-                return a == b;
-
-        return strcmp(a, b) == 0;
-}
-
 const char *str_ends_with(const char *s, const char *suffix) {
         size_t n = strlen(s), k = strlen(suffix);
 

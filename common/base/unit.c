@@ -534,7 +534,7 @@ static void append_host_options(Str *s, const Definition *d) {
 
         for (const Setting *i = NULL; (i = definition_next(d, KEY_SERVICES, i));)
                 for (size_t k = 0; k < ELEMENTSOF(host_masks); k++)
-                        any = any || strcmp(i->value, host_masks[k]) == 0;
+                        any = any || str_equal(i->value, host_masks[k]);
         if (!any) {
                 str_append_n(s, host_options, sizeof(host_options) - 1);
                 return;
