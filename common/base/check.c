@@ -1012,7 +1012,7 @@ static int add_pair_claims(Claims *c, const Definition *d) {
 }
 
 static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
-        Claim new = { .segment = segment_of(d, s) };
+        Claim new = {};
         char text[INET6_ADDRSTRLEN];
         const char *error;
         UserRange range;
@@ -1029,6 +1029,7 @@ static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
                 return add_claim(c, new, d, "", s);
         case TYPE_ADDRESS:
                 new.kind = CLAIM_ADDRESS;
+                new.segment = segment_of(d, s);
                 new.on_host = strcmp(s->key->name, "HostAddress") == 0;
                 /* Of IPv4 there is one way to write it. */
                 if (!strchr(s->value, ':'))
@@ -1041,6 +1042,7 @@ static int add_setting_claim(Claims *c, const Definition *d, const Setting *s) {
                 return add_claim(c, new, d, text, s);
         case TYPE_MAC:
                 new.kind = CLAIM_MAC;
+                new.segment = segment_of(d, s);
                 return new.segment ? add_claim(c, new, d, s->value, s) : 0;
         case TYPE_PORT:
                 if (port_parse(s->value, &port, &error) < 0)
