@@ -89,15 +89,18 @@ static int write_all(int fd, const char *data, size_t size) {
         return 0;
 }
 
-int file_create(int dirfd, const char *name, const void *data, size_t size, mode_t mode) {
+/* @exact: whether it gets the mode whatever the umask is */
+static int create(
+        int dirfd, const char *name, const void *data, size_t size, mode_t mode, bool exact) {
         _cleanup_close_ int fd = -EBADF;
-        int r;
+        int r = 0;
 
         fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (fd < 0)
                 return -errno;
 
-        r = fchmod(fd, mode) < 0 ? -errno : 0; /* whatever the umask is */
+        if (exact && fchmod(fd, mode) < 0)
+                r = -errno;
         if (r >= 0)
                 r = write_all(fd, data, size);
         if (r >= 0 && close(TAKE_FD(fd)) < 0)
@@ -106,6 +109,10 @@ int file_create(int dirfd, const char *name, const void *data, size_t size, mode
                 (void) unlinkat(dirfd, name, 0); /* the write's error is the one to report */
 
         return r;
+}
+
+int file_create(int dirfd, const char *name, const void *data, size_t size, mode_t mode) {
+        return create(dirfd, name, data, size, mode, false);
 }
 
 /* What is being written has this name until it is complete. */
@@ -124,7 +131,7 @@ int file_replace(int dirfd, const char *name, const void *data, size_t size, mod
                 return r;
 
         (void) unlinkat(dirfd, temporary, 0); /* of a writer that was killed; mostly not there */
-        r = file_create(dirfd, temporary, data, size, mode);
+        r = create(dirfd, temporary, data, size, mode, true);
         if (r < 0)
                 return r;
 

@@ -25,6 +25,7 @@ int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_s
 
 /**
  * file_create() - create a file that must not exist, in one write
+ * @mode: as for open(2), without what the umask takes away
  *
  * Nothing is left behind on failure.
  *
@@ -34,6 +35,7 @@ int file_create(int dirfd, const char *name, const void *data, size_t size, mode
 
 /**
  * file_replace() - put a file in the place of another so that readers see one or the other
+ * @mode: the file's, whatever the umask is
  *
  * For one writer at a time. One that is killed leaves a file ".NAME", which the next one, and
  * file_remove(), remove.
