@@ -65,11 +65,12 @@ Definition *definition_free(Definition *d) {
 }
 
 int definition_new(const char *name, Definition **ret) {
-        _cleanup_(definition_freep) Definition *d = calloc(1, sizeof(Definition));
+        _cleanup_(definition_freep) Definition *d = malloc(sizeof(Definition));
 
         if (!d)
                 return -ENOMEM;
 
+        *d = (Definition){};
         d->name = strdup(name);
         if (!d->name || definition_name_to_machine(name, &d->machine) < 0)
                 return -ENOMEM;
