@@ -76,10 +76,6 @@ void str_append_unsigned(Str *s, uint64_t n) {
         str_append_n(s, digits + i, sizeof(digits) - i);
 }
 
-int str_error(const Str *s) {
-        return s->failed ? -ENOMEM : 0;
-}
-
 int str_take(Str *s, char **ret) {
         str_append_n(s, "", 0); /* an empty string is a string, too */
 

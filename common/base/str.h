@@ -67,7 +67,9 @@ void str_appendf(Str *s, const char *format, ...) _printf_(2, 3);
 void str_append_unsigned(Str *s, uint64_t n);
 
 /** str_error() - Return: 0, or -ENOMEM when something could not be appended. */
-int str_error(const Str *s);
+static inline int str_error(const Str *s) {
+        return s->failed ? -ENOMEM : 0;
+}
 
 /**
  * str_take() - take the built string out of the buffer, which is empty then
