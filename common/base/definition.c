@@ -636,13 +636,6 @@ static void simplify_path(char *path) {
         *to = '\0';
 }
 
-/* The end of the part that @part begins with: a colon, or the end of the value. */
-static const char *part_end(const char *part) {
-        while (*part && *part != ':')
-                part += *part == '\\' && part[1] ? 2 : 1;
-        return part;
-}
-
 /* What stands behind the second colon; empty if there is none. */
 static const char *options_of(const char *value) {
         for (unsigned i = 0; i < 2; i++) {

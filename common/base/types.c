@@ -310,17 +310,18 @@ static const char *check_cpus(const char *s) {
         return NULL;
 }
 
-/*
- * Cut the first of the parts of @s that colons separate: "\:" is a colon in it, "\\" a
- * backslash; systemd-nspawn(1), --bind=. Return: what follows the colon, NULL if it was the last.
- */
-static const char *next_part(const char *s, size_t *ret_size) {
-        size_t n = 0;
+const char *part_end(const char *part) {
+        for (part += strcspn(part, ":\\"); *part == '\\'; part += strcspn(part, ":\\"))
+                part += part[1] ? 2 : 1;
+        return part;
+}
 
-        while (s[n] && s[n] != ':')
-                n += s[n] == '\\' && s[n + 1] ? 2 : 1;
-        *ret_size = n;
-        return s[n] ? s + n + 1 : NULL;
+/* Cut the first of the parts of @s that colons separate. Return: what follows it, NULL if it was the last. */
+static const char *next_part(const char *s, size_t *ret_size) {
+        const char *end = part_end(s);
+
+        *ret_size = (size_t) (end - s);
+        return *end ? end + 1 : NULL;
 }
 
 /* Whether there is a ".." in a path, @n bytes long. */

@@ -77,6 +77,15 @@ int type_check(ValueType type, const char *choices, const char *s, char **reterr
 /** unit_name_is_valid() - Return: whether @s is a name that a unit may have, systemd.unit(5). */
 bool unit_name_is_valid(const char *s);
 
+/**
+ * part_end() - where a part ends that a colon may end, as in values of Bind= and Overlay=
+ *
+ * "\:" is a colon in it, "\\" a backslash; systemd-nspawn(1), --bind=.
+ *
+ * Return: the colon, or the end of the text.
+ */
+const char *part_end(const char *part);
+
 /* A forwarded port, as Port= has it. */
 typedef struct Port {
         bool udp;

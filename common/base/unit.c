@@ -186,10 +186,8 @@ static void append_mount_for_bind(Str *s, const Definition *d, const char *bind)
 /* All paths of an overlay but the last, which is inside. */
 static void append_mounts_for_overlay(Str *s, const Definition *d, const char *overlay) {
         for (const char *p = overlay; p;) {
-                const char *rest = p;
+                const char *rest = part_end(p);
 
-                while (*rest && *rest != ':')
-                        rest += *rest == '\\' && rest[1] ? 2 : 1;
                 if (!*rest && p != overlay)
                         return;
                 append_mount_for_bind(s, d, p);
