@@ -899,10 +899,26 @@ struct Claim {
 };
 
 void claims_done(Claims *c) {
-        for (size_t i = 0; i < c->n; i++)
-                free(c->items[i].what);
+        strv_free(c->blocks);
         free(c->items);
         *c = (Claims){};
+}
+
+#define BLOCK_SIZE 16384U
+
+/* Room for strings that stay until claims_done(); NULL if there is no memory. */
+static char *take_room(Claims *c, size_t size) {
+        if (size > c->left) {
+                size_t block = MAX(size, BLOCK_SIZE);
+                char *room = malloc(block);
+
+                if (strv_consume(&c->blocks, room) < 0)
+                        return NULL;
+                c->room = room;
+                c->left = block;
+        }
+        c->left -= size;
+        return c->room + c->left;
 }
 
 /* @new without its strings; what is claimed, and by which setting (NULL for the whole file). */
@@ -934,7 +950,7 @@ static int add_claim(
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 size += strlen(texts[i]) + 1;
-        char *p = malloc(size);
+        char *p = take_room(c, size);
         if (!p)
                 return -ENOMEM;
 

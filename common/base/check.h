@@ -21,6 +21,9 @@ typedef struct Claim Claim;
 typedef struct Claims {
         Claim *items;
         size_t n, n_allocated;
+        char **blocks; /* what their strings are in, many in each */
+        char *room;    /* what is left of the last one */
+        size_t left;
 } Claims;
 
 /** claims_done() - free the content. */
