@@ -234,7 +234,10 @@ static void append_device_unit(Str *s, const char *name) {
 static void append_interfaces(Str *s, const Definition *d) {
         _cleanup_strv_ char **names = NULL;
 
-        for (size_t i = 0; i < d->n_settings && !definition_is_template(d); i++) {
+        if (definition_is_template(d))
+                return;
+
+        for (size_t i = 0; i < d->n_settings; i++) {
                 const Setting *o = &d->settings[i];
                 _cleanup_free_ char *name = NULL;
 
