@@ -159,7 +159,7 @@ void settings_append(Str *s, const Definition *d, Str *ret_reloadable) {
                 }
                 str_append_char(s, ' ');
                 append_setting(s, &setting);
-                /* A specifier in a line for systemd is systemd's, also "%i". */
+                /* Keys are letters, digits and "-". A specifier in a line for systemd is systemd's, also "%i". */
                 if (setting.veth || !word_is_free(setting.value))
                         word_quote_exec(s, begin + 1, setting.key ? flags : 0);
                 Effect effect = setting_effect(&setting, own);
