@@ -11,7 +11,7 @@
  *   then administer, has no network yet. So this process says over a socket that the namespaces are there,
  *   and spawnlet-network, outside, makes the network in them. See common/kernel/gate.h.
  * - it binds the resolv.conf that spawnlet-root wrote over the container's. That may be a link to
- *   /run/systemd/resolve, and a directory that systemd-nspawn before 253 makes there for a mount belongs to
+ *   /run/systemd/resolve, and a directory that systemd-nspawn 252 makes there for a mount belongs to
  *   nobody: systemd inside could not start.
  * - it tells systemd-networkd inside which interfaces are configured already.
  *
