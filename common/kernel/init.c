@@ -178,7 +178,8 @@ static int parse_options(const char *arguments, size_t size, InitOptions *ret) {
                         do
                                 p += strlen(p) + 1;
                         while (p < end && str_starts_with(p, "--") && !is_last_option(p));
-                        options.boots = p < end && strcmp(p, "--boot") == 0;
+                        if (p < end && strcmp(p, "--boot") == 0)
+                                options.boots = true;
                         break;
                 }
                 if (strcmp(p, "--boot") == 0 || strcmp(p, "--as-pid2") == 0)

@@ -253,6 +253,8 @@ static void test_options(void **state) {
                 INIT_PATH, "--network", "--resolv-conf", "--boot", NULL };
         const char *executes[] = { "sh", "-c", "echo; read x", "--kill-signal=SIGUSR1", "--",
                 INIT_PATH, "--network", "--", "--boot", NULL };
+        const char *second_waits[] = { "sh", "-c", "echo; read x", "--as-pid2", "--", INIT_PATH,
+                "--network", "--", "x", NULL };
         const char *launcher[] = { "/x/spawnlet-network", "-c", "echo; read x", "--port=80", "--",
                 "systemd-nspawn", "--kill-signal=SIGUSR1", "--as-pid2", "--", "x", NULL };
         InitOptions o;
@@ -280,6 +282,9 @@ static void test_options(void **state) {
         look_at_command(executes, &o, &s);
         assert_int_equal(o.kill_signal, SIGUSR1);
         assert_false(o.boots);
+
+        look_at_command(second_waits, &o, &s);
+        assert_true(o.boots);
 
         look_at_command(launcher, &o, &s);
         assert_int_equal(o.kill_signal, SIGUSR1);
