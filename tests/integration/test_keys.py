@@ -216,13 +216,14 @@ def test_resolv_conf(host):
     """DNS= and Search=, whatever the root has in that place, with a network of its own and with the host's. A
     directory below /run that is missing on the way belongs to root inside: systemd uses it, too."""
     host.copied_root("/srv/os")
-    for network, command in (
-        ("yes", ("rm", "-f")),
-        ("yes", ("cp", "/etc/hostname")),
-        ("yes", ("ln", "-sf", "../run/systemd/resolve/stub-resolv.conf")),
-        ("no", ("ln", "-sf", "/run/systemd/resolve/stub-resolv.conf")),
-        ("no", ("ln", "-sf", "passed-on")),
-        ("no", ("mkfifo",)),
+    for users, network, command in (
+        ("pick", "yes", ("rm", "-f")),
+        ("pick", "yes", ("cp", "/etc/hostname")),
+        ("pick", "yes", ("ln", "-sf", "../run/systemd/resolve/stub-resolv.conf")),
+        ("no", "yes", ("ln", "-sf", "../run/systemd/resolve/stub-resolv.conf")),
+        ("pick", "no", ("ln", "-sf", "/run/systemd/resolve/stub-resolv.conf")),
+        ("pick", "no", ("ln", "-sf", "passed-on")),
+        ("pick", "no", ("mkfifo",)),
     ):
         host.out("rm", "-f", "/srv/os/etc/resolv.conf")
         host.out("ln", "-sf", "../run/elsewhere/resolv.conf", "/srv/os/etc/passed-on")
@@ -230,6 +231,9 @@ def test_resolv_conf(host):
         host.define("web", f"""\
             [Container]
             Root=/srv/os
+
+            [Exec]
+            PrivateUsers={users}
 
             [Network]
             Private={network}
